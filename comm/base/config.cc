@@ -1,0 +1,290 @@
+#include "comm/base/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "comm/base/file.h"
+#include "comm/base/suggest.h"
+
+namespace consilium {
+
+struct ConfigNode::Impl {
+  YAML::Node node;
+  std::string file;
+  std::string path;  // "train.epochs"; "" at the root
+};
+
+ConfigNode::ConfigNode(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ConfigNode::~ConfigNode() = default;
+ConfigNode::ConfigNode(const ConfigNode& other) : impl_(std::make_unique<Impl>(*other.impl_)) {}
+ConfigNode& ConfigNode::operator=(const ConfigNode& other) {
+  if (this != &other) impl_ = std::make_unique<Impl>(*other.impl_);  // YAML::Node's own assignment would write through
+  return *this;
+}
+
+StatusOr<ConfigNode> ConfigNode::Parse(const std::string& text, const std::string& name) {
+  try {
+    YAML::Node node = YAML::Load(text);
+    if (!node.IsMap() && !node.IsNull()) return InvalidArgument(name, ": expected 'key: value' lines");
+    return ConfigNode(std::make_unique<Impl>(Impl{node, name, ""}));
+  } catch (const YAML::Exception& error) {
+    return InvalidArgument(name, ":", error.mark.line + 1, ": not valid YAML: ", error.msg);
+  }
+}
+
+StatusOr<ConfigNode> ConfigNode::ReadFile(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const std::string text, consilium::ReadFile(path, 1 << 20));
+  return Parse(text, path.string());
+}
+
+bool ConfigNode::IsMap() const { return impl_->node.IsDefined() && impl_->node.IsMap(); }
+bool ConfigNode::IsSequence() const { return impl_->node.IsDefined() && impl_->node.IsSequence(); }
+bool ConfigNode::IsScalar() const { return impl_->node.IsDefined() && impl_->node.IsScalar(); }
+bool ConfigNode::IsNull() const { return !impl_->node.IsDefined() || impl_->node.IsNull(); }
+std::string ConfigNode::scalar() const { return IsScalar() ? impl_->node.Scalar() : ""; }
+
+std::vector<ConfigNode> ConfigNode::items() const {
+  std::vector<ConfigNode> result;
+  if (!IsSequence()) return result;
+  for (std::size_t i = 0; i < impl_->node.size(); ++i)
+    result.push_back(ConfigNode(std::make_unique<Impl>(Impl{impl_->node[i], impl_->file, Concat(impl_->path, "[", i, "]")})));
+  return result;
+}
+
+std::vector<std::string> ConfigNode::keys() const {
+  std::vector<std::string> result;
+  if (!IsMap()) return result;
+  for (const auto& entry : impl_->node) result.push_back(entry.first.IsScalar() ? entry.first.Scalar() : "?");
+  return result;
+}
+
+ConfigNode ConfigNode::operator[](const std::string& key) const {
+  YAML::Node child(YAML::NodeType::Null);
+  if (IsMap()) {
+    const YAML::Node& map = impl_->node;  // const: operator[] must not make the key
+    if (map[key].IsDefined()) child.reset(map[key]);
+  }
+  return ConfigNode(std::make_unique<Impl>(Impl{child, impl_->file, impl_->path.empty() ? key : impl_->path + "." + key}));
+}
+
+std::string ConfigNode::where() const {
+  std::string text = impl_->file;
+  if (impl_->node.IsDefined() && !impl_->node.Mark().is_null()) text += Concat(":", impl_->node.Mark().line + 1);
+  if (!impl_->path.empty()) text += ": " + impl_->path;
+  return text;
+}
+
+Status ConfigNode::Set(const std::string& assignment) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) return InvalidArgument("--set ", assignment, ": expected key=value, for example train.epochs=3");
+  try {
+    const YAML::Node value = YAML::Load(assignment.substr(equals + 1));
+    YAML::Node at;
+    at.reset(impl_->node);
+    std::string path = assignment.substr(0, equals);
+    for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
+      const std::string key = path.substr(0, dot);
+      if (at[key].IsDefined() && !at[key].IsMap() && !at[key].IsNull()) return InvalidArgument("--set ", assignment, ": '", key, "' is a value, not a section");
+      at.reset(at[key]);
+    }
+    at[path] = value;
+  } catch (const YAML::Exception& error) {
+    return InvalidArgument("--set ", assignment, ": ", error.msg);
+  }
+  return Status();
+}
+
+std::string ConfigNode::Dump() const {
+  YAML::Emitter out;
+  out << impl_->node;
+  return std::string(out.c_str()) + "\n";
+}
+
+Rule<std::string> OneOf(std::vector<std::string> names) {
+  return [names = std::move(names)](const std::string& value) -> std::string {
+    if (std::find(names.begin(), names.end(), value) != names.end()) return "";
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "one of " : ", ") + name;
+    if (const std::string nearest = NearestWord(value, names); !nearest.empty()) text += " (did you mean '" + nearest + "'?)";
+    return text;
+  };
+}
+
+ConfigReader::ConfigReader(ConfigNode node) : node_(std::move(node)) {
+  if (!node_.IsMap() && !node_.IsNull()) Bad(node_, "a section of 'key: value' lines");
+}
+
+ConfigNode ConfigReader::Child(const std::string& key) {
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
+  return status_.ok() ? node_[key] : ConfigNode::Parse("", "").value();
+}
+
+void ConfigReader::Bad(const ConfigNode& child, const std::string& expected) {
+  if (!status_.ok()) return;
+  const std::string shown = child.IsScalar() ? "'" + child.scalar() + "'" : child.IsSequence() ? "a list" : child.IsMap() ? "a section" : "nothing";
+  status_ = InvalidArgument(child.where(), ": expected ", expected, ", found ", shown);
+}
+
+template <typename T>
+void ConfigReader::Check(const ConfigNode& child, const T& value, const Rule<T>& rule) {
+  if (!rule || !status_.ok()) return;
+  if (const std::string expected = rule(value); !expected.empty()) Bad(child, expected);
+}
+
+namespace {
+
+bool ParseNumber(const std::string& text, std::int64_t* value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+bool ParseNumber(const std::string& text, double* value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
+  return result.ec == std::errc() && result.ptr == text.data() + text.size() && std::isfinite(*value);
+}
+
+bool ParseNumber(const std::string& text, std::string* value) {
+  *value = text;
+  return true;
+}
+
+// False when an item is not a T.
+template <typename T>
+bool ParseList(const ConfigNode& node, std::vector<T>* value) {
+  std::vector<T> parsed;
+  for (const ConfigNode& item : node.items()) {
+    T element{};
+    if (!item.IsScalar() || !ParseNumber(item.scalar(), &element)) return false;
+    parsed.push_back(std::move(element));
+  }
+  *value = std::move(parsed);
+  return node.IsSequence();
+}
+
+}  // namespace
+
+void ConfigReader::Read(const std::string& key, std::string* value, Rule<std::string> rule) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  if (!child.IsScalar()) return Bad(child, "text");
+  *value = child.scalar();
+  Check(child, *value, rule);
+}
+
+void ConfigReader::Read(const std::string& key, std::int64_t* value, Rule<std::int64_t> rule) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  if (!child.IsScalar() || !ParseNumber(child.scalar(), value)) return Bad(child, "a whole number");
+  Check(child, *value, rule);
+}
+
+void ConfigReader::Read(const std::string& key, double* value, Rule<double> rule) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  if (!child.IsScalar() || !ParseNumber(child.scalar(), value)) return Bad(child, "a finite number");
+  Check(child, *value, rule);
+}
+
+void ConfigReader::Read(const std::string& key, bool* value) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  const std::string text = child.scalar();
+  if (text != "true" && text != "false") return Bad(child, "true or false");
+  *value = text == "true";
+}
+
+void ConfigReader::Read(const std::string& key, Duration* value, Rule<Duration> rule) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  const StatusOr<Duration> parsed = ParseDuration(child.scalar());
+  if (!parsed.ok()) return Bad(child, "a duration such as 90s, 20m or 1h30m");
+  *value = *parsed;
+  Check(child, *value, rule);
+}
+
+void ConfigReader::Read(const std::string& key, std::vector<std::string>* value) {
+  const ConfigNode child = Child(key);
+  if (!child.IsNull() && !ParseList(child, value)) Bad(child, "a list of texts");
+}
+
+void ConfigReader::Read(const std::string& key, std::vector<std::int64_t>* value) {
+  const ConfigNode child = Child(key);
+  if (!child.IsNull() && !ParseList(child, value)) Bad(child, "a list of whole numbers");
+}
+
+void ConfigReader::Read(const std::string& key, std::vector<double>* value) {
+  const ConfigNode child = Child(key);
+  if (!child.IsNull() && !ParseList(child, value)) Bad(child, "a list of numbers");
+}
+
+void ConfigReader::Read(const std::string& key, std::vector<std::vector<std::int64_t>>* value) {
+  const ConfigNode child = Child(key);
+  if (child.IsNull()) return;
+  std::vector<std::vector<std::int64_t>> parsed;
+  bool good = child.IsSequence();
+  for (const ConfigNode& item : child.items()) good = ParseList(item, &parsed.emplace_back()) && good;
+  if (!good) return Bad(child, "a list of lists of whole numbers");
+  *value = std::move(parsed);
+}
+
+void ConfigReader::ReadMap(const std::string& key, const std::function<void(ConfigReader&)>& read) {
+  const ConfigNode child = Child(key);
+  if (!status_.ok() || child.IsNull()) return;
+  ConfigReader nested(child);
+  if (nested.status().ok()) read(nested);
+  status_ = nested.Finish();
+}
+
+void ConfigReader::Require(const std::string& key) {
+  if (status_.ok() && !Has(key)) status_ = InvalidArgument(node_[key].where(), " is missing");
+}
+
+void ConfigReader::RefuseUnbuilt(const std::string& key, const std::string& why) {
+  const ConfigNode child = Child(key);
+  if (status_.ok() && !child.IsNull()) status_ = Unimplemented(child.where(), " is known but not built yet: ", why);
+}
+
+void ConfigReader::RefuseUnbuiltValue(const std::string& key, const std::string& value, const std::string& why) {
+  const ConfigNode child = Child(key);
+  if (status_.ok() && child.IsScalar() && child.scalar() == value)
+    status_ = Unimplemented(child.where(), ": '", value, "' is known but not built yet: ", why);
+}
+
+bool ConfigReader::Has(const std::string& key) const { return !node_[key].IsNull(); }
+
+void ConfigReader::Refuse(const std::string& key, const std::string& expected) { Bad(node_[key], expected); }
+
+Status ConfigReader::Finish() {
+  if (!status_.ok()) return status_;
+  for (const std::string& key : node_.keys())
+    if (std::find(known_.begin(), known_.end(), key) == known_.end())
+      return InvalidArgument(node_[key].where(), " is not a known key", Suggestion(key, known_));
+  return Status();
+}
+
+namespace {
+
+void EmitMap(const Json& map, int indent, std::string* out) {
+  for (const auto& [key, value] : map.items()) {
+    *out += std::string(static_cast<std::size_t>(indent), ' ') + key + ":";
+    if (value.is_object() && !value.empty()) {
+      *out += "\n";
+      EmitMap(value, indent + 2, out);
+    } else {
+      *out += " " + value.dump() + "\n";  // JSON scalars and lists are YAML
+    }
+  }
+}
+
+}  // namespace
+
+std::string JsonToYaml(const Json& json) {
+  std::string out;
+  EmitMap(json, 0, &out);
+  return out;
+}
+
+}  // namespace consilium

@@ -1,0 +1,99 @@
+#include "comm/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+namespace consilium {
+
+namespace fs = std::filesystem;
+
+AtomicFile::AtomicFile(fs::path path, fs::path temporary, int descriptor)
+    : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+StatusOr<AtomicFile> AtomicFile::Create(fs::path path, int mode) {
+  static std::atomic<unsigned> counter{0};
+  const fs::path temporary = path.string() + Concat(".tmp.", ::getpid(), ".", counter.fetch_add(1));
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (descriptor < 0) return ErrnoStatus(errno, "creating " + path.string());
+  return AtomicFile(std::move(path), temporary, descriptor);
+}
+
+Status AtomicFile::Write(ByteSpan bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "writing " + path_.string());
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return Status();
+}
+
+Status AtomicFile::Commit() {
+  if (::fsync(descriptor_) != 0) return ErrnoStatus(errno, "syncing " + path_.string());
+  ::close(std::exchange(descriptor_, -1));
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary_.c_str());
+    return ErrnoStatus(error, "renaming onto " + path_.string());
+  }
+  return SyncDirectory(path_.parent_path());
+}
+
+Status SyncDirectory(const fs::path& path) {
+  const fs::path folder = path.empty() ? "." : path;
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return ErrnoStatus(errno, "opening " + folder.string());
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  // Some network file systems refuse to fsync a folder; there the rename is as durable as it gets.
+  if (result != 0 && error != EINVAL) return ErrnoStatus(error, "syncing " + folder.string());
+  return Status();
+}
+
+Status WriteFileAtomic(const fs::path& path, ByteSpan bytes, int mode) {
+  ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path, mode));
+  RETURN_IF_ERROR(file.Write(bytes));
+  return file.Commit();
+}
+
+StatusOr<std::string> ReadFile(const fs::path& path, std::size_t size_max) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return ErrnoStatus(errno, "opening " + path.string());
+  struct Closer {
+    int descriptor;
+    ~Closer() { ::close(descriptor); }
+  } closer{descriptor};
+  std::string content;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t size = ::read(descriptor, buffer, sizeof buffer);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return ErrnoStatus(errno, "reading " + path.string());
+    if (size == 0) return content;
+    if (content.size() + static_cast<std::size_t>(size) > size_max)
+      return ResourceExhausted(path.string(), " is larger than the ", size_max, " bytes allowed");
+    content.append(buffer, static_cast<std::size_t>(size));
+  }
+}
+
+Status MakeDirectories(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return error ? ErrnoStatus(error.value(), "creating folder " + path.string()) : Status();
+}
+
+}  // namespace consilium

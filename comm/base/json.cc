@@ -1,0 +1,25 @@
+#include "comm/base/json.h"
+
+#include "comm/base/file.h"
+
+namespace consilium {
+
+StatusOr<Json> ParseJson(const std::string& text, const std::string& where) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception& error) {
+    return InvalidArgument(where, " is not valid JSON: ", error.what());
+  }
+}
+
+StatusOr<Json> ReadJson(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  return ParseJson(text, path.string());
+}
+
+Status WriteJson(const std::filesystem::path& path, const Json& json) {
+  // A metric may be NaN; JSON has no NaN, and dump() writes null for it.
+  return WriteFileAtomic(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace consilium

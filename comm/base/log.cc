@@ -1,0 +1,72 @@
+#include "comm/base/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <mutex>
+
+namespace consilium {
+namespace {
+
+void UseSink(std::shared_ptr<spdlog::sinks::sink> sink, spdlog::level::level_enum level) {
+  auto logger = std::make_shared<spdlog::logger>("consilium", std::move(sink));
+  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
+  logger->set_level(level);
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void UseStderrOnce() {
+  static std::once_flag once;
+  std::call_once(once, [] { UseSink(std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::level::info); });
+}
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// A value with blanks, quotes or control characters is quoted, so that a line stays one line of key=value pairs.
+std::string Quoted(const std::string& value) {
+  const bool plain = !value.empty() && value.find_first_of(" \t\n\r\"=\\") == std::string::npos;
+  if (plain) return value;
+  std::string quoted = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return quoted + "\"";
+}
+
+}  // namespace
+
+void SetLogLevel(LogLevel level) {
+  UseStderrOnce();
+  spdlog::default_logger_raw()->set_level(ToSpdlog(level));
+}
+
+Status LogToFile(const std::filesystem::path& path) {
+  UseStderrOnce();
+  try {
+    UseSink(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string()), spdlog::default_logger_raw()->level());
+  } catch (const spdlog::spdlog_ex& error) {
+    return Storage("opening log ", path.string(), ": ", error.what());
+  }
+  return Status();
+}
+
+void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  UseStderrOnce();
+  std::string line;
+  for (const LogField& field : fields) line += std::string(field.key) + "=" + Quoted(field.value) + " ";
+  spdlog::default_logger_raw()->log(ToSpdlog(level), "{}event={}", line, event);
+}
+
+}  // namespace consilium

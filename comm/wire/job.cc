@@ -1,0 +1,219 @@
+#include "comm/wire/job.h"
+
+#include "comm/base/ids.h"
+
+namespace consilium::wire {
+namespace {
+
+const Rule<std::int64_t> kPositive = AtLeast<std::int64_t>(1);
+const Rule<std::int64_t> kCount = AtLeast<std::int64_t>(0);
+
+void ReadData(ConfigReader& reader, DataSpec* data) {
+  reader.Require("dataset");
+  reader.Read("dataset", &data->dataset);
+  for (const char* later : {"3d_lowres", "3d_cascade_fullres"})
+    reader.RefuseUnbuiltValue("configuration", later, "use 2d or 3d_fullres");
+  reader.Read("configuration", &data->configuration, OneOf({"2d", "3d_fullres"}));
+  if (reader.node()["fold"].scalar() == "all") {
+    std::string all;
+    reader.Read("fold", &all);
+    data->fold = -1;
+  } else {
+    reader.Read("fold", &data->fold, AtLeast<std::int64_t>(-1));
+  }
+}
+
+void ReadModel(ConfigReader& reader, ModelSpec* model) {
+  reader.RefuseUnbuiltValue("architecture", "plan", "write architecture: plain_unet and a patch_size");
+  reader.RefuseUnbuiltValue("architecture", "resenc_unet", "write architecture: plain_unet");
+  reader.Read("architecture", &model->architecture, OneOf({"plain_unet"}));
+  reader.Require("patch_size");
+  reader.Read("patch_size", &model->patch_size);
+  reader.Read("base_features", &model->base_features, Between<std::int64_t>(1, 4096));
+  reader.Read("features_max", &model->features_max, Between<std::int64_t>(1, 65536));
+  reader.Read("strides", &model->strides);
+  reader.Read("kernels", &model->kernels);
+  reader.Read("deep_supervision", &model->deep_supervision);
+  if (!reader.status().ok()) return;
+  const std::size_t dims = model->patch_size.size();
+  if (dims != 2 && dims != 3) return reader.Refuse("patch_size", "2 or 3 sizes in voxels, e.g. [40, 56, 40]");
+  for (const std::int64_t size : model->patch_size)
+    if (size < 4 || size > 4096) return reader.Refuse("patch_size", "sizes between 4 and 4096 voxels");
+  for (const auto& [key, lists, low, high] : {std::tuple{"strides", &model->strides, 1, 4}, {"kernels", &model->kernels, 1, 7}}) {
+    for (const auto& list : *lists) {
+      if (list.size() != dims) return reader.Refuse(key, Concat("one list of ", dims, " numbers per stage"));
+      for (const std::int64_t number : list)
+        if (number < low || number > high || (high == 7 && number % 2 == 0))
+          return reader.Refuse(key, Concat(high == 7 ? "odd numbers" : "numbers", " between ", low, " and ", high));
+    }
+  }
+  if (!model->kernels.empty() && model->kernels.size() != model->strides.size())
+    return reader.Refuse("kernels", Concat("as many stages as strides has (", model->strides.size(), ")"));
+  if (model->strides.size() == 1) return reader.Refuse("strides", "at least 2 stages");
+  for (std::size_t axis = 0; axis < dims && !model->strides.empty(); ++axis) {
+    std::int64_t divisor = 1;
+    for (const auto& stride : model->strides) divisor *= stride[axis];
+    if (model->patch_size[axis] % divisor != 0)
+      return reader.Refuse("patch_size", Concat("multiples of the product of the strides (axis ", axis, ": ", divisor, ")"));
+  }
+}
+
+void ReadTrain(ConfigReader& reader, TrainSpec* train) {
+  reader.Read("epochs", &train->epochs, kPositive);
+  reader.Read("iterations", &train->iterations, kPositive);
+  reader.Read("validation_iterations", &train->validation_iterations, kCount);
+  reader.Read("batch_size", &train->batch_size, kPositive);
+  reader.Read("gradient_accumulation", &train->gradient_accumulation, kPositive);
+  for (const char* later : {"bfloat16", "float16"}) reader.RefuseUnbuiltValue("precision", later, "use auto or float32");
+  reader.Read("precision", &train->precision, OneOf({"auto", "float32"}));
+  reader.Read("seed", &train->seed, kCount);
+  reader.Read("threads", &train->threads, Between<std::int64_t>(0, 1024));
+  reader.Read("learning_rate", &train->learning_rate, Between(0.0, 100.0));
+  reader.Read("momentum", &train->momentum, Between(0.0, 1.0));
+  reader.Read("weight_decay", &train->weight_decay, Between(0.0, 1.0));
+  reader.Read("gradient_clip", &train->gradient_clip, Between(1e-12, 1e12));
+  reader.Read("foreground_oversampling", &train->foreground_oversampling, Between(0.0, 1.0));
+  reader.Read("checkpoint_every", &train->checkpoint_every, nullptr);
+  reader.ReadMap("augmentation", [&](ConfigReader& nested) {
+    nested.Read("mirror", &train->augmentation.mirror);
+    nested.Read("intensity", &train->augmentation.intensity);
+    for (const char* later : {"spatial", "blur", "low_resolution"}) nested.RefuseUnbuilt(later, "mirror and intensity are what there is");
+  });
+  if (reader.status().ok() && train->batch_size % train->gradient_accumulation != 0)
+    reader.Refuse("gradient_accumulation", Concat("a divisor of batch_size (", train->batch_size, ")"));
+}
+
+void ReadCluster(ConfigReader& reader, ClusterSpec* cluster) {
+  reader.Read("ranks", &cluster->ranks, kPositive);
+  reader.RefuseUnbuiltValue("backend", "mpi", "use auto, gloo or nccl; mpirun works with all of them");
+  reader.Read("backend", &cluster->backend, OneOf({"auto", "gloo", "nccl"}));
+  reader.Read("step_timeout", &cluster->step_timeout, Rule<Duration>([](const Duration& timeout) {
+                return timeout >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
+              }));
+  for (const char* later : {"min_ranks", "max_restarts", "checkpoint_every"})
+    reader.RefuseUnbuilt(later, "restarts are by hand: train --resume (train.checkpoint_every sets how often a checkpoint is written)");
+}
+
+void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
+  reader.Read("rounds", &federation->rounds, kPositive);
+  std::string mode = "close";
+  reader.RefuseUnbuiltValue("mode", "secure", "use close or wait");
+  reader.Read("mode", &mode, OneOf({"close", "wait"}));
+  federation->mode = mode == "wait" ? RoundMode::kWait : RoundMode::kClose;
+  reader.ReadMap("sites", [&](ConfigReader& nested) {
+    nested.Read("min", &federation->sites_min, kPositive);
+    nested.Read("names", &federation->sites);
+    for (const char* later : {"fraction", "over_select"}) nested.RefuseUnbuilt(later, "every named site takes part in every round");
+  });
+  reader.Read("round_deadline", &federation->round_deadline, Rule<Duration>([](const Duration& deadline) {
+                return deadline >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
+              }));
+  reader.ReadMap("local", [&](ConfigReader& nested) {
+    nested.Read("epochs", &federation->local_epochs, kPositive);
+    nested.Read("iterations", &federation->local_iterations, kPositive);
+    if (nested.Has("epochs") && nested.Has("iterations")) nested.Refuse("iterations", "either epochs or iterations, not both");
+  });
+  reader.ReadMap("strategy", [&](ConfigReader& nested) {
+    for (const char* later : {"fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "feddyn", "median",
+                              "trimmed_mean", "krum", "multi_krum"})
+      nested.RefuseUnbuiltValue("name", later, "use fedavg");
+    nested.Read("name", &federation->strategy, OneOf({"fedavg"}));
+    nested.Read("weighting", &federation->weighting, OneOf({"examples", "equal"}));
+  });
+  reader.RefuseUnbuilt("personal", "every parameter is shared");
+  reader.RefuseUnbuilt("secure_aggregation", "updates travel in the clear inside mutual TLS; the coordinator sees them");
+  reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
+  reader.RefuseUnbuiltValue("compression", "fp16", "use none");
+  std::string compression = "none";
+  reader.Read("compression", &compression, OneOf({"none"}));
+  for (std::size_t i = 0; i < federation->sites.size() && reader.status().ok(); ++i) {
+    if (!IsValidName(federation->sites[i])) reader.Refuse("sites", "site names of lower-case letters, digits and '-'");
+    for (std::size_t j = 0; j < i; ++j)
+      if (federation->sites[i] == federation->sites[j]) reader.Refuse("sites", Concat("each site once ('", federation->sites[i], "' is named twice)"));
+  }
+}
+
+}  // namespace
+
+StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
+  JobSpec job;
+  ConfigReader reader(root);
+  reader.Require("name");
+  reader.Read("name", &job.name, [](const std::string& name) {
+    return IsValidName(name) ? std::string() : std::string("1 to 63 lower-case letters, digits and '-'");
+  });
+  for (const char* later : {"image_classification", "node_classification", "link_prediction", "graph_classification"})
+    reader.RefuseUnbuiltValue("task", later, "segmentation is what there is");
+  reader.Read("task", &job.task, OneOf({"segmentation"}));
+  reader.Require("data");
+  reader.ReadMap("data", [&](ConfigReader& nested) { ReadData(nested, &job.data); });
+  reader.Require("model");
+  reader.ReadMap("model", [&](ConfigReader& nested) { ReadModel(nested, &job.model); });
+  reader.ReadMap("train", [&](ConfigReader& nested) { ReadTrain(nested, &job.train); });
+  reader.ReadMap("cluster", [&](ConfigReader& nested) { ReadCluster(nested, &job.cluster); });
+  job.has_federation = reader.Has("federation");
+  reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
+  reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
+  RETURN_IF_ERROR(reader.Finish());
+  if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
+    return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration, "' needs ",
+                           job.data.configuration == "2d" ? 2 : 3, " sizes, found ", job.model.patch_size.size());
+  return job;
+}
+
+StatusOr<JobSpec> ReadJob(const std::filesystem::path& path, const std::vector<std::string>& assignments) {
+  ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::ReadFile(path));
+  for (const std::string& assignment : assignments) RETURN_IF_ERROR(root.Set(assignment));
+  return ParseJob(root);
+}
+
+Json JobToJson(const JobSpec& job) {
+  Json json = {{"name", job.name}, {"task", job.task}};
+  json["data"] = {{"dataset", job.data.dataset}, {"configuration", job.data.configuration}};
+  json["data"]["fold"] = job.data.fold < 0 ? Json("all") : Json(job.data.fold);
+  json["model"] = {{"architecture", job.model.architecture},   {"patch_size", job.model.patch_size},
+                   {"base_features", job.model.base_features}, {"features_max", job.model.features_max},
+                   {"strides", job.model.strides},             {"kernels", job.model.kernels},
+                   {"deep_supervision", job.model.deep_supervision}};
+  const TrainSpec& train = job.train;
+  json["train"] = {{"epochs", train.epochs},
+                   {"iterations", train.iterations},
+                   {"validation_iterations", train.validation_iterations},
+                   {"batch_size", train.batch_size},
+                   {"gradient_accumulation", train.gradient_accumulation},
+                   {"precision", train.precision},
+                   {"seed", train.seed},
+                   {"threads", train.threads},
+                   {"learning_rate", train.learning_rate},
+                   {"momentum", train.momentum},
+                   {"weight_decay", train.weight_decay},
+                   {"gradient_clip", train.gradient_clip},
+                   {"foreground_oversampling", train.foreground_oversampling},
+                   {"augmentation", {{"mirror", train.augmentation.mirror}, {"intensity", train.augmentation.intensity}}},
+                   {"checkpoint_every", ExactDuration(train.checkpoint_every)}};
+  json["cluster"] = {{"ranks", job.cluster.ranks}, {"backend", job.cluster.backend}, {"step_timeout", ExactDuration(job.cluster.step_timeout)}};
+  if (job.has_federation) {
+    const FederationSpec& federation = job.federation;
+    Json local = federation.local_iterations > 0 ? Json{{"iterations", federation.local_iterations}} : Json{{"epochs", federation.local_epochs}};
+    json["federation"] = {{"rounds", federation.rounds},
+                          {"mode", federation.mode == RoundMode::kWait ? "wait" : "close"},
+                          {"sites", {{"min", federation.sites_min}, {"names", federation.sites}}},
+                          {"round_deadline", ExactDuration(federation.round_deadline)},
+                          {"local", local},
+                          {"strategy", {{"name", federation.strategy}, {"weighting", federation.weighting}}}};
+  }
+  return json;
+}
+
+std::string JobToYaml(const JobSpec& job) { return JsonToYaml(JobToJson(job)); }
+
+Digest JobDigest(const JobSpec& job) { return Sha256Of(JobToJson(job).dump()); }
+
+Schedule ScheduleOf(const JobSpec& job) {
+  if (!job.has_federation) return {job.train.epochs, job.train.iterations, job.train.epochs};
+  const FederationSpec& federation = job.federation;
+  if (federation.local_iterations > 0) return {federation.rounds, federation.local_iterations, 1};
+  return {federation.rounds * federation.local_epochs, job.train.iterations, federation.local_epochs};
+}
+
+}  // namespace consilium::wire
