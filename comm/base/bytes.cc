@@ -4,7 +4,8 @@
 
 namespace consilium {
 
-static_assert(std::endian::native == std::endian::little, "the wire format is the host's memory on little-endian machines");
+static_assert(std::endian::native == std::endian::little,
+              "the wire format is the host's memory on little-endian machines");
 
 std::string ToHex(ByteSpan bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -61,7 +62,8 @@ std::string ByteReader::GetString(std::size_t size_max) {
 
 Bytes ByteReader::GetBytes(std::size_t size_max) {
   const auto size = Get<std::uint32_t>();
-  if (status_.ok() && size > size_max) Fail(Concat("a field announces ", size, " bytes at offset ", at_, ", at most ", size_max, " are allowed"));
+  if (status_.ok() && size > size_max)
+    Fail(Concat("a field announces ", size, " bytes at offset ", at_, ", at most ", size_max, " are allowed"));
   const ByteSpan raw = GetRaw(status_.ok() ? size : 0);
   return Bytes(raw.begin(), raw.end());
 }

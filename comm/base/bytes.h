@@ -16,18 +16,20 @@ namespace consilium {
 using Bytes = std::vector<std::uint8_t>;
 using ByteSpan = std::span<const std::uint8_t>;
 
-inline ByteSpan AsBytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
+inline ByteSpan AsBytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 inline std::string_view AsText(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 std::string ToHex(ByteSpan bytes);
 StatusOr<Bytes> FromHex(std::string_view text);
 
-// Appends little-endian integers, IEEE floats, and length-prefixed strings.  A message's bytes are canonical: equal structs
-// give equal bytes.
+// Appends little-endian integers, IEEE floats, and length-prefixed strings.  A message's bytes are canonical: equal
+// structs give equal bytes.
 class ByteWriter {
  public:
   template <typename T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void Put(T value) {
     const auto* raw = reinterpret_cast<const std::uint8_t*>(&value);  // little-endian host, checked in bytes.cc
     bytes_.insert(bytes_.end(), raw, raw + sizeof value);
@@ -43,15 +45,14 @@ class ByteWriter {
   Bytes bytes_;
 };
 
-// Reads what ByteWriter wrote.  The first failed read makes the reader fail for good; later reads return zeros.  Check status()
-// once at the end, or before a length is used to allocate.
+// Reads what ByteWriter wrote.  The first failed read makes the reader fail for good; later reads return zeros.  Check
+// status() once at the end, or before a length is used to allocate.
 class ByteReader {
  public:
   explicit ByteReader(ByteSpan bytes) : bytes_(bytes) {}
 
   template <typename T>
-    requires std::is_arithmetic_v<T> || std::is_enum_v<T>
-  T Get() {
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T> T Get() {
     T value{};
     if (const ByteSpan raw = GetRaw(sizeof value); !raw.empty()) std::memcpy(&value, raw.data(), sizeof value);
     return value;

@@ -8,14 +8,19 @@
 
 namespace consilium {
 
-int RunVerb(const std::string& program, const std::string& summary, std::span<const Verb> verbs, int argc, char** argv) {
+int RunVerb(const std::string& program, const std::string& summary, std::span<const Verb> verbs, int argc,
+            char** argv) {
   const auto print_table = [&](std::ostream& out) {
-    out << summary << "\n\nUsage: " << program << " VERB [options]     (" << program << " VERB --help explains one)\n\nVerbs:\n";
+    out << summary << "\n\nUsage: " << program << " VERB [options]     (" << program
+        << " VERB --help explains one)\n\nVerbs:\n";
     std::size_t width = 0;
     for (const Verb& verb : verbs) width = std::max(width, verb.name.size());
-    for (const Verb& verb : verbs) out << "  " << verb.name << std::string(width + 3 - verb.name.size(), ' ') << verb.summary << "\n";
-    out << "\nExit codes: 0 done, 1 failed, 2 bad input or configuration, 3 rank failure, 4 deadline or hang, 5 rendezvous,\n"
-           "            6 storage, 7 refused by policy or certificate, 8 privacy budget spent, 143 preempted after a checkpoint\n";
+    for (const Verb& verb : verbs)
+      out << "  " << verb.name << std::string(width + 3 - verb.name.size(), ' ') << verb.summary << "\n";
+    out << "\nExit codes: 0 done, 1 failed, 2 bad input or configuration, 3 rank failure, 4 deadline or hang, 5 "
+           "rendezvous,\n"
+           "            6 storage, 7 refused by policy or certificate, 8 privacy budget spent, 143 preempted after a "
+           "checkpoint\n";
   };
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version" || name == "-V") {
@@ -31,7 +36,8 @@ int RunVerb(const std::string& program, const std::string& summary, std::span<co
     if (verb.name == name) return verb.run(Arguments(argv + 2, argv + argc));
     names.push_back(verb.name);
   }
-  std::cerr << program << ": unknown verb '" << name << "'" << Suggestion(name, names) << "\n(" << program << " --help lists the verbs)\n";
+  std::cerr << program << ": unknown verb '" << name << "'" << Suggestion(name, names) << "\n(" << program
+            << " --help lists the verbs)\n";
   return static_cast<int>(ExitCode::kBadInput);
 }
 
@@ -68,7 +74,9 @@ void Command::Option(const std::string& names, double* value, const std::string&
 void Command::Option(const std::string& names, std::vector<std::string>* values, const std::string& help) {
   impl_->app.add_option(names, *values, help)->type_name("TEXT")->expected(1)->take_all()->allow_extra_args(false);
 }
-void Command::Flag(const std::string& names, bool* value, const std::string& help) { impl_->app.add_flag(names, *value, help); }
+void Command::Flag(const std::string& names, bool* value, const std::string& help) {
+  impl_->app.add_flag(names, *value, help);
+}
 
 int Command::Run(const Arguments& arguments, const std::function<Status()>& body) {
   Status status;
@@ -99,12 +107,15 @@ int Command::Run(const Arguments& arguments, const std::function<Status()>& body
   std::cerr << impl_->name << ": " << status.message() << "\n";
   if (usage_error) std::cerr << "(" << impl_->name << " --help explains the options)\n";
   if (impl_->json)
-    PrintJson({{"error", {{"code", StatusCodeName(status.code())}, {"message", status.message()}, {"exit_code", exit_code}}}});
+    PrintJson({{"error",
+                {{"code", StatusCodeName(status.code())}, {"message", status.message()}, {"exit_code", exit_code}}}});
   return exit_code;
 }
 
 bool Command::json() const { return impl_->json; }
 
-void Command::PrintJson(const Json& json) { std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << std::endl; }
+void Command::PrintJson(const Json& json) {
+  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << std::endl;
+}
 
 }  // namespace consilium

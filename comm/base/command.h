@@ -1,5 +1,5 @@
-// The front door's vocabulary: a table of verbs, and one Command per verb that declares its options, prints --help with an
-// example, and turns a Status into the stable exit code.
+// The front door's vocabulary: a table of verbs, and one Command per verb that declares its options, prints --help with
+// an example, and turns a Status into the stable exit code.
 //
 // Results for machines go to stdout (`--json`); everything for people goes to stderr.
 #pragma once
@@ -23,7 +23,8 @@ struct Verb {
   std::function<int(const Arguments&)> run;
 };
 
-// Runs argv[1] from the table; without it or with --help prints the table; an unknown verb is answered with the nearest.
+// Runs argv[1] from the table; without it or with --help prints the table; an unknown verb is answered with the
+// nearest.
 // `--version` prints the version.  Returns the exit code.
 int RunVerb(const std::string& program, const std::string& summary, std::span<const Verb> verbs, int argc, char** argv);
 
@@ -43,9 +44,10 @@ class Command {
   void Option(const std::string& names, std::vector<std::string>* values, const std::string& help);  // may be repeated
   void Flag(const std::string& names, bool* value, const std::string& help);
 
-  // Parses, and runs `body` when nothing is wrong.  --help prints and returns 0; a usage error prints what was wrong and the
-  // nearest option, and returns 2; a failed body prints "consilium train: <message>" and returns ExitCodeFor(status).
-  // With --json a failure is also printed to stdout as {"error": {"code", "message", "exit_code"}}.
+  // Parses, and runs `body` when nothing is wrong.  --help prints and returns 0; a usage error prints what was wrong
+  // and the nearest option, and returns 2; a failed body prints "consilium train: <message>" and returns
+  // ExitCodeFor(status). With --json a failure is also printed to stdout as {"error": {"code", "message",
+  // "exit_code"}}.
   int Run(const Arguments& arguments, const std::function<Status()>& body);
   bool json() const;
   // Prints one JSON document to stdout (only of use with --json).

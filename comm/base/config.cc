@@ -50,7 +50,8 @@ std::vector<ConfigNode> ConfigNode::items() const {
   std::vector<ConfigNode> result;
   if (!IsSequence()) return result;
   for (std::size_t i = 0; i < impl_->node.size(); ++i)
-    result.push_back(ConfigNode(std::make_unique<Impl>(Impl{impl_->node[i], impl_->file, Concat(impl_->path, "[", i, "]")})));
+    result.push_back(
+        ConfigNode(std::make_unique<Impl>(Impl{impl_->node[i], impl_->file, Concat(impl_->path, "[", i, "]")})));
   return result;
 }
 
@@ -67,7 +68,8 @@ ConfigNode ConfigNode::operator[](const std::string& key) const {
     const YAML::Node& map = impl_->node;  // const: operator[] must not make the key
     if (map[key].IsDefined()) child.reset(map[key]);
   }
-  return ConfigNode(std::make_unique<Impl>(Impl{child, impl_->file, impl_->path.empty() ? key : impl_->path + "." + key}));
+  return ConfigNode(
+      std::make_unique<Impl>(Impl{child, impl_->file, impl_->path.empty() ? key : impl_->path + "." + key}));
 }
 
 std::string ConfigNode::where() const {
@@ -79,7 +81,8 @@ std::string ConfigNode::where() const {
 
 Status ConfigNode::Set(const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0) return InvalidArgument("--set ", assignment, ": expected key=value, for example train.epochs=3");
+  if (equals == std::string::npos || equals == 0)
+    return InvalidArgument("--set ", assignment, ": expected key=value, for example train.epochs=3");
   try {
     const YAML::Node value = YAML::Load(assignment.substr(equals + 1));
     YAML::Node at;
@@ -87,7 +90,8 @@ Status ConfigNode::Set(const std::string& assignment) {
     std::string path = assignment.substr(0, equals);
     for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
       const std::string key = path.substr(0, dot);
-      if (at[key].IsDefined() && !at[key].IsMap() && !at[key].IsNull()) return InvalidArgument("--set ", assignment, ": '", key, "' is a value, not a section");
+      if (at[key].IsDefined() && !at[key].IsMap() && !at[key].IsNull())
+        return InvalidArgument("--set ", assignment, ": '", key, "' is a value, not a section");
       at.reset(at[key]);
     }
     at[path] = value;
@@ -108,7 +112,8 @@ Rule<std::string> OneOf(std::vector<std::string> names) {
     if (std::find(names.begin(), names.end(), value) != names.end()) return "";
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? "one of " : ", ") + name;
-    if (const std::string nearest = NearestWord(value, names); !nearest.empty()) text += " (did you mean '" + nearest + "'?)";
+    if (const std::string nearest = NearestWord(value, names); !nearest.empty())
+      text += " (did you mean '" + nearest + "'?)";
     return text;
   };
 }
@@ -124,7 +129,10 @@ ConfigNode ConfigReader::Child(const std::string& key) {
 
 void ConfigReader::Bad(const ConfigNode& child, const std::string& expected) {
   if (!status_.ok()) return;
-  const std::string shown = child.IsScalar() ? "'" + child.scalar() + "'" : child.IsSequence() ? "a list" : child.IsMap() ? "a section" : "nothing";
+  const std::string shown = child.IsScalar()     ? "'" + child.scalar() + "'"
+                            : child.IsSequence() ? "a list"
+                            : child.IsMap()      ? "a section"
+                                                 : "nothing";
   status_ = InvalidArgument(child.where(), ": expected ", expected, ", found ", shown);
 }
 

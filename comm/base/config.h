@@ -1,7 +1,8 @@
 // YAML (or JSON, its subset) into validated structs, once, at the edge.
 //
-// A ConfigNode knows where it stands ("job.yaml:12: train.epochs"), so every error names file, line, key and what was expected.
-// Reading marks keys as known; Finish() refuses what nobody read, and suggests the nearest key that was asked for.
+// A ConfigNode knows where it stands ("job.yaml:12: train.epochs"), so every error names file, line, key and what was
+// expected. Reading marks keys as known; Finish() refuses what nobody read, and suggests the nearest key that was asked
+// for.
 //
 //   ConfigNode root = ...;
 //   ConfigReader reader(root);
@@ -34,9 +35,9 @@ class ConfigNode {
   bool IsSequence() const;
   bool IsScalar() const;
   bool IsNull() const;
-  std::string scalar() const;                 // "" unless a scalar
-  std::vector<ConfigNode> items() const;      // of a sequence
-  std::vector<std::string> keys() const;      // of a map, in file order
+  std::string scalar() const;             // "" unless a scalar
+  std::vector<ConfigNode> items() const;  // of a sequence
+  std::vector<std::string> keys() const;  // of a map, in file order
   // The child, or a null node.
   ConfigNode operator[](const std::string& key) const;
   // "job.yaml:12: train.epochs".
@@ -61,7 +62,9 @@ Rule<T> AtLeast(T low) {
 }
 template <typename T>
 Rule<T> Between(T low, T high) {
-  return [low, high](const T& value) { return value >= low && value <= high ? std::string() : Concat("between ", low, " and ", high); };
+  return [low, high](const T& value) {
+    return value >= low && value <= high ? std::string() : Concat("between ", low, " and ", high);
+  };
 }
 Rule<std::string> OneOf(std::vector<std::string> names);
 

@@ -27,7 +27,9 @@ Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
 }
 Sha256::~Sha256() = default;
 
-void Sha256::Update(ByteSpan bytes) { CONSILIUM_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1); }
+void Sha256::Update(ByteSpan bytes) {
+  CONSILIUM_CHECK(EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()) == 1);
+}
 
 Digest Sha256::Finish() {
   Digest digest;
@@ -46,7 +48,8 @@ StatusOr<Digest> Sha256OfFile(const std::filesystem::path& path) {
   if (!file) return ErrnoStatus(errno, "opening " + path.string());
   Sha256 hash;
   Bytes buffer(1 << 18);
-  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get())) hash.Update({buffer.data(), size});
+  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get()))
+    hash.Update({buffer.data(), size});
   if (std::ferror(file.get())) return ErrnoStatus(errno, "reading " + path.string());
   return hash.Finish();
 }

@@ -11,7 +11,8 @@ namespace {
 class OpenSslEntropy final : public Entropy {
  public:
   void Fill(std::span<std::uint8_t> out) override {
-    CONSILIUM_CHECK(RAND_priv_bytes(out.data(), static_cast<int>(out.size())) == 1, "the system's random generator failed");
+    CONSILIUM_CHECK(RAND_priv_bytes(out.data(), static_cast<int>(out.size())) == 1,
+                    "the system's random generator failed");
   }
 };
 

@@ -27,8 +27,8 @@ class StrongString {
 using SiteName = StrongString<struct SiteNameTag>;  // "hospital-a"; proven by a certificate, ordered by bytes
 using JobId = StrongString<struct JobIdTag>;        // "hippocampus-1"
 
-enum class Round : std::uint32_t {};    // 0-based
-enum class Attempt : std::uint32_t {};  // 0-based; counts the tries at one round
+enum class Round : std::uint32_t {};      // 0-based
+enum class Attempt : std::uint32_t {};    // 0-based; counts the tries at one round
 enum class SessionId : std::uint64_t {};  // one connected control stream; never reused by a running coordinator
 
 constexpr std::uint32_t ToInt(Round round) { return static_cast<std::uint32_t>(round); }
@@ -38,7 +38,8 @@ inline std::ostream& operator<<(std::ostream& out, Round round) { return out << 
 inline std::ostream& operator<<(std::ostream& out, Attempt attempt) { return out << ToInt(attempt); }
 inline std::ostream& operator<<(std::ostream& out, SessionId session) { return out << ToInt(session); }
 
-// Names go into file names, certificates and logs: 1 to 63 of [a-z0-9-], starting and ending with a letter or digit (RFC 1123).
+// Names go into file names, certificates and logs: 1 to 63 of [a-z0-9-], starting and ending with a letter or digit
+// (RFC 1123).
 bool IsValidName(const std::string& name);
 
 }  // namespace consilium

@@ -1,5 +1,5 @@
-// One line per event, key=value, ids first: "2026-11-21T10:48:14.123Z info round=12 site=a event=drop reason=late_report".
-// To stderr, or to the file given once at start.  Never secrets.  Thread-safe.
+// One line per event, key=value, ids first: "2026-11-21T10:48:14.123Z info round=12 site=a event=drop
+// reason=late_report". To stderr, or to the file given once at start.  Never secrets.  Thread-safe.
 #pragma once
 
 #include <filesystem>

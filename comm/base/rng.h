@@ -1,8 +1,8 @@
 // Our own random numbers: the same on every compiler and machine, unlike std:: distributions.
 //
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) is counter-based: stream (seed, stream)
-// is random access, so a sample's augmentation is a function of (seed, step, index) and a restart needs no saved state.
-// Not for secrets: those come from entropy.h.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) is counter-based: stream (seed,
+// stream) is random access, so a sample's augmentation is a function of (seed, step, index) and a restart needs no
+// saved state. Not for secrets: those come from entropy.h.
 #pragma once
 
 #include <array>
@@ -27,7 +27,10 @@ class Rng {
   explicit Rng(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
   std::uint32_t NextU32();
-  std::uint64_t NextU64() { const std::uint64_t low = NextU32(); return low | std::uint64_t{NextU32()} << 32; }
+  std::uint64_t NextU64() {
+    const std::uint64_t low = NextU32();
+    return low | std::uint64_t{NextU32()} << 32;
+  }
   double Uniform() { return static_cast<double>(NextU64() >> 11) * 0x1.0p-53; }  // [0, 1)
   double Uniform(double low, double high) { return low + (high - low) * Uniform(); }
   bool Bernoulli(double probability) { return Uniform() < probability; }

@@ -30,7 +30,8 @@ class SecretBytes {
   ByteSpan Reveal() const { return bytes_; }
   std::span<std::uint8_t> RevealMutable() { return bytes_; }
   bool EqualsConstantTime(const SecretBytes& other) const {
-    return bytes_.size() == other.bytes_.size() && CRYPTO_memcmp(bytes_.data(), other.bytes_.data(), bytes_.size()) == 0;
+    return bytes_.size() == other.bytes_.size() &&
+           CRYPTO_memcmp(bytes_.data(), other.bytes_.data(), bytes_.size()) == 0;
   }
 
  private:

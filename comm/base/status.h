@@ -1,7 +1,7 @@
 // Errors as values.  Two kinds of failure only: expected ones are a Status, our own bugs are a CHECK.
 //
-// A Status carries a code, a message and the chain of causes below it: Annotate() says what we were doing, the cause keeps
-// what went wrong.  "opening round 12: journal append: No space left on device".
+// A Status carries a code, a message and the chain of causes below it: Annotate() says what we were doing, the cause
+// keeps what went wrong.  "opening round 12: journal append: No space left on device".
 //
 // Thread rule: immutable once made; copies share the chain.
 #pragma once
@@ -19,24 +19,24 @@ namespace consilium {
 
 enum class StatusCode {
   kOk = 0,
-  kFailed,              // something went wrong that no other code describes
-  kInvalidArgument,     // bad input or configuration: mending the input mends it
+  kFailed,           // something went wrong that no other code describes
+  kInvalidArgument,  // bad input or configuration: mending the input mends it
   kNotFound,
   kAlreadyExists,
   kFailedPrecondition,  // right input, wrong moment
   kDataLoss,            // bytes are not what they claim to be (digest, truncation, checksum)
   kDeadlineExceeded,
-  kUnavailable,         // the peer cannot be reached now; trying again may help
-  kUnauthenticated,     // the peer could not prove who it is
-  kPermissionDenied,    // refused by policy
-  kResourceExhausted,   // a limit that we set was reached (size, quota, memory)
-  kStorage,             // the disk failed or is full, a checkpoint cannot be used
-  kRankFailure,         // a rank of a gang died or diverged
-  kRendezvous,          // the ranks did not find each other
+  kUnavailable,        // the peer cannot be reached now; trying again may help
+  kUnauthenticated,    // the peer could not prove who it is
+  kPermissionDenied,   // refused by policy
+  kResourceExhausted,  // a limit that we set was reached (size, quota, memory)
+  kStorage,            // the disk failed or is full, a checkpoint cannot be used
+  kRankFailure,        // a rank of a gang died or diverged
+  kRendezvous,         // the ranks did not find each other
   kPrivacyBudget,
-  kPreempted,           // stopped on request after a checkpoint
+  kPreempted,  // stopped on request after a checkpoint
   kCancelled,
-  kUnimplemented,       // known, but not built yet: refused, never ignored
+  kUnimplemented,  // known, but not built yet: refused, never ignored
 };
 
 // "invalid argument", "data loss", ...
@@ -83,9 +83,9 @@ Status Annotate(Status status, const Parts&... parts) {
 }
 
 // The fault and its mend in one sentence: InvalidArgument("job.yaml: ", key, " must be at least 1, is ", n).
-#define CONSILIUM_STATUS_MAKER(Name)                 \
-  template <typename... Parts>                       \
-  Status Name(const Parts&... parts) {               \
+#define CONSILIUM_STATUS_MAKER(Name)                      \
+  template <typename... Parts>                            \
+  Status Name(const Parts&... parts) {                    \
     return Status(StatusCode::k##Name, Concat(parts...)); \
   }
 CONSILIUM_STATUS_MAKER(Failed)
@@ -108,8 +108,8 @@ CONSILIUM_STATUS_MAKER(Cancelled)
 CONSILIUM_STATUS_MAKER(Unimplemented)
 #undef CONSILIUM_STATUS_MAKER
 
-// A file-system failure with its errno: "writing x: No space left on device"; kStorage for a full or failing disk, kNotFound,
-// kPermissionDenied and so on otherwise.
+// A file-system failure with its errno: "writing x: No space left on device"; kStorage for a full or failing disk,
+// kNotFound, kPermissionDenied and so on otherwise.
 Status ErrnoStatus(int error_number, std::string what);
 
 // The stable exit codes that people and launchers rely on.
@@ -132,9 +132,10 @@ namespace internal {
 }
 
 // A broken invariant of our own: never on bytes that a peer or a person gave.
-#define CONSILIUM_CHECK(condition, ...)                                                                      \
-  do {                                                                                                       \
-    if (!(condition)) ::consilium::internal::DieBecause(__FILE__, __LINE__, #condition, ::consilium::Concat(__VA_ARGS__)); \
+#define CONSILIUM_CHECK(condition, ...)                                                                    \
+  do {                                                                                                     \
+    if (!(condition))                                                                                      \
+      ::consilium::internal::DieBecause(__FILE__, __LINE__, #condition, ::consilium::Concat(__VA_ARGS__)); \
   } while (false)
 
 template <typename T>
@@ -146,9 +147,18 @@ class [[nodiscard]] StatusOr {
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
   StatusCode code() const { return status_.code(); }
-  T& value() & { Require(); return *value_; }
-  const T& value() const& { Require(); return *value_; }
-  T&& value() && { Require(); return std::move(*value_); }
+  T& value() & {
+    Require();
+    return *value_;
+  }
+  const T& value() const& {
+    Require();
+    return *value_;
+  }
+  T&& value() && {
+    Require();
+    return std::move(*value_);
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -163,8 +173,8 @@ class [[nodiscard]] StatusOr {
 
 #define CONSILIUM_CAT_(a, b) a##b
 #define CONSILIUM_CAT(a, b) CONSILIUM_CAT_(a, b)
-#define RETURN_IF_ERROR(expression)                                   \
-  do {                                                                \
+#define RETURN_IF_ERROR(expression)                                                \
+  do {                                                                             \
     if (::consilium::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 #define ASSIGN_OR_RETURN(declaration, expression) \

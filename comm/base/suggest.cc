@@ -14,7 +14,8 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
       cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
     }
   }
   return cost[a.size()][b.size()];
@@ -37,7 +38,8 @@ std::string NearestWord(std::string_view word, std::span<const std::string> know
 }
 
 std::string Suggestion(std::string_view word, std::span<const std::string> known) {
-  if (const std::string nearest = NearestWord(word, known); !nearest.empty()) return "; did you mean '" + nearest + "'?";
+  if (const std::string nearest = NearestWord(word, known); !nearest.empty())
+    return "; did you mean '" + nearest + "'?";
   std::string list;
   for (const std::string& candidate : known) list += (list.empty() ? "" : ", ") + candidate;
   return list.empty() ? "" : "; known: " + list;

@@ -21,18 +21,26 @@ const Clock& SystemClock() {
 }
 
 StatusOr<Duration> ParseDuration(const std::string& text) {
-  const auto bad = [&] { return InvalidArgument("'", text, "' is not a duration; write for example 90s, 20m, 1h30m or 250ms"); };
+  const auto bad = [&] {
+    return InvalidArgument("'", text, "' is not a duration; write for example 90s, 20m, 1h30m or 250ms");
+  };
   double total_seconds = 0;
   std::size_t at = 0;
   if (text.empty()) return bad();
   while (at < text.size()) {
     std::size_t digits = at;
-    while (digits < text.size() && (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.')) ++digits;
+    while (digits < text.size() && (std::isdigit(static_cast<unsigned char>(text[digits])) || text[digits] == '.'))
+      ++digits;
     std::size_t unit_end = digits;
     while (unit_end < text.size() && std::isalpha(static_cast<unsigned char>(text[unit_end]))) ++unit_end;
     if (digits == at || unit_end == digits) return bad();
     const std::string unit = text.substr(digits, unit_end - digits);
-    const double scale = unit == "ms" ? 1e-3 : unit == "s" ? 1.0 : unit == "m" ? 60.0 : unit == "h" ? 3600.0 : unit == "d" ? 86400.0 : -1.0;
+    const double scale = unit == "ms"  ? 1e-3
+                         : unit == "s" ? 1.0
+                         : unit == "m" ? 60.0
+                         : unit == "h" ? 3600.0
+                         : unit == "d" ? 86400.0
+                                       : -1.0;
     if (scale < 0) return bad();
     char* parsed_end = nullptr;
     const std::string number = text.substr(at, digits - at);

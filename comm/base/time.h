@@ -27,7 +27,8 @@ class ManualClock final : public Clock {
  public:
   Instant Now() const override { return now_; }
   std::chrono::system_clock::time_point WallNow() const override {
-    return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(now_.time_since_epoch()));
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(now_.time_since_epoch()));
   }
   void Advance(Duration by) { now_ += by; }
 

@@ -39,7 +39,8 @@ void ReadModel(ConfigReader& reader, ModelSpec* model) {
   if (dims != 2 && dims != 3) return reader.Refuse("patch_size", "2 or 3 sizes in voxels, e.g. [40, 56, 40]");
   for (const std::int64_t size : model->patch_size)
     if (size < 4 || size > 4096) return reader.Refuse("patch_size", "sizes between 4 and 4096 voxels");
-  for (const auto& [key, lists, low, high] : {std::tuple{"strides", &model->strides, 1, 4}, {"kernels", &model->kernels, 1, 7}}) {
+  for (const auto& [key, lists, low, high] :
+       {std::tuple{"strides", &model->strides, 1, 4}, {"kernels", &model->kernels, 1, 7}}) {
     for (const auto& list : *lists) {
       if (list.size() != dims) return reader.Refuse(key, Concat("one list of ", dims, " numbers per stage"));
       for (const std::int64_t number : list)
@@ -54,7 +55,8 @@ void ReadModel(ConfigReader& reader, ModelSpec* model) {
     std::int64_t divisor = 1;
     for (const auto& stride : model->strides) divisor *= stride[axis];
     if (model->patch_size[axis] % divisor != 0)
-      return reader.Refuse("patch_size", Concat("multiples of the product of the strides (axis ", axis, ": ", divisor, ")"));
+      return reader.Refuse("patch_size",
+                           Concat("multiples of the product of the strides (axis ", axis, ": ", divisor, ")"));
   }
 }
 
@@ -64,7 +66,8 @@ void ReadTrain(ConfigReader& reader, TrainSpec* train) {
   reader.Read("validation_iterations", &train->validation_iterations, kCount);
   reader.Read("batch_size", &train->batch_size, kPositive);
   reader.Read("gradient_accumulation", &train->gradient_accumulation, kPositive);
-  for (const char* later : {"bfloat16", "float16"}) reader.RefuseUnbuiltValue("precision", later, "use auto or float32");
+  for (const char* later : {"bfloat16", "float16"})
+    reader.RefuseUnbuiltValue("precision", later, "use auto or float32");
   reader.Read("precision", &train->precision, OneOf({"auto", "float32"}));
   reader.Read("seed", &train->seed, kCount);
   reader.Read("threads", &train->threads, Between<std::int64_t>(0, 1024));
@@ -77,7 +80,8 @@ void ReadTrain(ConfigReader& reader, TrainSpec* train) {
   reader.ReadMap("augmentation", [&](ConfigReader& nested) {
     nested.Read("mirror", &train->augmentation.mirror);
     nested.Read("intensity", &train->augmentation.intensity);
-    for (const char* later : {"spatial", "blur", "low_resolution"}) nested.RefuseUnbuilt(later, "mirror and intensity are what there is");
+    for (const char* later : {"spatial", "blur", "low_resolution"})
+      nested.RefuseUnbuilt(later, "mirror and intensity are what there is");
   });
   if (reader.status().ok() && train->batch_size % train->gradient_accumulation != 0)
     reader.Refuse("gradient_accumulation", Concat("a divisor of batch_size (", train->batch_size, ")"));
@@ -91,7 +95,8 @@ void ReadCluster(ConfigReader& reader, ClusterSpec* cluster) {
                 return timeout >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
               }));
   for (const char* later : {"min_ranks", "max_restarts", "checkpoint_every"})
-    reader.RefuseUnbuilt(later, "restarts are by hand: train --resume (train.checkpoint_every sets how often a checkpoint is written)");
+    reader.RefuseUnbuilt(
+        later, "restarts are by hand: train --resume (train.checkpoint_every sets how often a checkpoint is written)");
 }
 
 void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
@@ -103,7 +108,8 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("sites", [&](ConfigReader& nested) {
     nested.Read("min", &federation->sites_min, kPositive);
     nested.Read("names", &federation->sites);
-    for (const char* later : {"fraction", "over_select"}) nested.RefuseUnbuilt(later, "every named site takes part in every round");
+    for (const char* later : {"fraction", "over_select"})
+      nested.RefuseUnbuilt(later, "every named site takes part in every round");
   });
   reader.Read("round_deadline", &federation->round_deadline, Rule<Duration>([](const Duration& deadline) {
                 return deadline >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
@@ -111,17 +117,19 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("local", [&](ConfigReader& nested) {
     nested.Read("epochs", &federation->local_epochs, kPositive);
     nested.Read("iterations", &federation->local_iterations, kPositive);
-    if (nested.Has("epochs") && nested.Has("iterations")) nested.Refuse("iterations", "either epochs or iterations, not both");
+    if (nested.Has("epochs") && nested.Has("iterations"))
+      nested.Refuse("iterations", "either epochs or iterations, not both");
   });
   reader.ReadMap("strategy", [&](ConfigReader& nested) {
-    for (const char* later : {"fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "feddyn", "median",
-                              "trimmed_mean", "krum", "multi_krum"})
+    for (const char* later : {"fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "feddyn",
+                              "median", "trimmed_mean", "krum", "multi_krum"})
       nested.RefuseUnbuiltValue("name", later, "use fedavg");
     nested.Read("name", &federation->strategy, OneOf({"fedavg"}));
     nested.Read("weighting", &federation->weighting, OneOf({"examples", "equal"}));
   });
   reader.RefuseUnbuilt("personal", "every parameter is shared");
-  reader.RefuseUnbuilt("secure_aggregation", "updates travel in the clear inside mutual TLS; the coordinator sees them");
+  reader.RefuseUnbuilt("secure_aggregation",
+                       "updates travel in the clear inside mutual TLS; the coordinator sees them");
   reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
   reader.RefuseUnbuiltValue("compression", "fp16", "use none");
   std::string compression = "none";
@@ -129,7 +137,8 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   for (std::size_t i = 0; i < federation->sites.size() && reader.status().ok(); ++i) {
     if (!IsValidName(federation->sites[i])) reader.Refuse("sites", "site names of lower-case letters, digits and '-'");
     for (std::size_t j = 0; j < i; ++j)
-      if (federation->sites[i] == federation->sites[j]) reader.Refuse("sites", Concat("each site once ('", federation->sites[i], "' is named twice)"));
+      if (federation->sites[i] == federation->sites[j])
+        reader.Refuse("sites", Concat("each site once ('", federation->sites[i], "' is named twice)"));
   }
 }
 
@@ -156,8 +165,9 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
   if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
-    return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration, "' needs ",
-                           job.data.configuration == "2d" ? 2 : 3, " sizes, found ", job.model.patch_size.size());
+    return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
+                           "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
+                           job.model.patch_size.size());
   return job;
 }
 
@@ -171,30 +181,37 @@ Json JobToJson(const JobSpec& job) {
   Json json = {{"name", job.name}, {"task", job.task}};
   json["data"] = {{"dataset", job.data.dataset}, {"configuration", job.data.configuration}};
   json["data"]["fold"] = job.data.fold < 0 ? Json("all") : Json(job.data.fold);
-  json["model"] = {{"architecture", job.model.architecture},   {"patch_size", job.model.patch_size},
-                   {"base_features", job.model.base_features}, {"features_max", job.model.features_max},
-                   {"strides", job.model.strides},             {"kernels", job.model.kernels},
+  json["model"] = {{"architecture", job.model.architecture},
+                   {"patch_size", job.model.patch_size},
+                   {"base_features", job.model.base_features},
+                   {"features_max", job.model.features_max},
+                   {"strides", job.model.strides},
+                   {"kernels", job.model.kernels},
                    {"deep_supervision", job.model.deep_supervision}};
   const TrainSpec& train = job.train;
-  json["train"] = {{"epochs", train.epochs},
-                   {"iterations", train.iterations},
-                   {"validation_iterations", train.validation_iterations},
-                   {"batch_size", train.batch_size},
-                   {"gradient_accumulation", train.gradient_accumulation},
-                   {"precision", train.precision},
-                   {"seed", train.seed},
-                   {"threads", train.threads},
-                   {"learning_rate", train.learning_rate},
-                   {"momentum", train.momentum},
-                   {"weight_decay", train.weight_decay},
-                   {"gradient_clip", train.gradient_clip},
-                   {"foreground_oversampling", train.foreground_oversampling},
-                   {"augmentation", {{"mirror", train.augmentation.mirror}, {"intensity", train.augmentation.intensity}}},
-                   {"checkpoint_every", ExactDuration(train.checkpoint_every)}};
-  json["cluster"] = {{"ranks", job.cluster.ranks}, {"backend", job.cluster.backend}, {"step_timeout", ExactDuration(job.cluster.step_timeout)}};
+  json["train"] = {
+      {"epochs", train.epochs},
+      {"iterations", train.iterations},
+      {"validation_iterations", train.validation_iterations},
+      {"batch_size", train.batch_size},
+      {"gradient_accumulation", train.gradient_accumulation},
+      {"precision", train.precision},
+      {"seed", train.seed},
+      {"threads", train.threads},
+      {"learning_rate", train.learning_rate},
+      {"momentum", train.momentum},
+      {"weight_decay", train.weight_decay},
+      {"gradient_clip", train.gradient_clip},
+      {"foreground_oversampling", train.foreground_oversampling},
+      {"augmentation", {{"mirror", train.augmentation.mirror}, {"intensity", train.augmentation.intensity}}},
+      {"checkpoint_every", ExactDuration(train.checkpoint_every)}};
+  json["cluster"] = {{"ranks", job.cluster.ranks},
+                     {"backend", job.cluster.backend},
+                     {"step_timeout", ExactDuration(job.cluster.step_timeout)}};
   if (job.has_federation) {
     const FederationSpec& federation = job.federation;
-    Json local = federation.local_iterations > 0 ? Json{{"iterations", federation.local_iterations}} : Json{{"epochs", federation.local_epochs}};
+    Json local = federation.local_iterations > 0 ? Json{{"iterations", federation.local_iterations}}
+                                                 : Json{{"epochs", federation.local_epochs}};
     json["federation"] = {{"rounds", federation.rounds},
                           {"mode", federation.mode == RoundMode::kWait ? "wait" : "close"},
                           {"sites", {{"min", federation.sites_min}, {"names", federation.sites}}},

@@ -1,7 +1,7 @@
 // One job file for train, simulate, submit and launch: the validated form of it.
 //
-// Unknown keys are errors that suggest the nearest known one; keys that the plan knows but this build does not have are refused
-// (kUnimplemented), never ignored.  Defaults and units live here only.
+// Unknown keys are errors that suggest the nearest known one; keys that the plan knows but this build does not have are
+// refused (kUnimplemented), never ignored.  Defaults and units live here only.
 #pragma once
 
 #include <string>
@@ -14,16 +14,16 @@
 namespace consilium::wire {
 
 struct DataSpec {
-  std::string dataset;                          // folder name of the nnU-Net raw data set, e.g. Dataset004_Hippocampus
-  std::string configuration = "3d_fullres";     // 2d | 3d_fullres
-  std::int64_t fold = 0;                        // -1: "all" (training cases are also the validation cases)
+  std::string dataset;                       // folder name of the nnU-Net raw data set, e.g. Dataset004_Hippocampus
+  std::string configuration = "3d_fullres";  // 2d | 3d_fullres
+  std::int64_t fold = 0;                     // -1: "all" (training cases are also the validation cases)
 };
 
 struct ModelSpec {
-  std::string architecture = "plain_unet";      // nnU-Net's PlainConvUNet
-  std::vector<std::int64_t> patch_size;         // voxels, (z, y, x) or (y, x)
-  std::int64_t base_features = 32;              // channels of the first stage; doubled per stage
-  std::int64_t features_max = 320;              // cap on channels
+  std::string architecture = "plain_unet";  // nnU-Net's PlainConvUNet
+  std::vector<std::int64_t> patch_size;     // voxels, (z, y, x) or (y, x)
+  std::int64_t base_features = 32;          // channels of the first stage; doubled per stage
+  std::int64_t features_max = 320;          // cap on channels
   // One per stage, axis order as patch_size; empty: derived from the patch (specs: nnU-Net planner, isotropic spacing).
   std::vector<std::vector<std::int64_t>> strides;
   std::vector<std::vector<std::int64_t>> kernels;
@@ -31,31 +31,31 @@ struct ModelSpec {
 };
 
 struct AugmentationSpec {
-  bool mirror = true;      // each axis with probability 0.5
-  bool intensity = true;   // noise, brightness, contrast, gamma with nnU-Net's probabilities and ranges
+  bool mirror = true;     // each axis with probability 0.5
+  bool intensity = true;  // noise, brightness, contrast, gamma with nnU-Net's probabilities and ranges
 };
 
 struct TrainSpec {
   std::int64_t epochs = 100;
-  std::int64_t iterations = 250;             // optimizer steps an epoch
-  std::int64_t validation_iterations = 20;   // batches of validation patches an epoch, for the pseudo Dice
-  std::int64_t batch_size = 2;               // global: split over ranks
-  std::int64_t gradient_accumulation = 1;    // micro-batches a step; batch_size is split into that many
-  std::string precision = "auto";            // auto | float32
+  std::int64_t iterations = 250;            // optimizer steps an epoch
+  std::int64_t validation_iterations = 20;  // batches of validation patches an epoch, for the pseudo Dice
+  std::int64_t batch_size = 2;              // global: split over ranks
+  std::int64_t gradient_accumulation = 1;   // micro-batches a step; batch_size is split into that many
+  std::string precision = "auto";           // auto | float32
   std::int64_t seed = 1;
-  std::int64_t threads = 0;                  // 0: the affinity mask, divided by local ranks
-  double learning_rate = 0.01;               // poly: lr * (1 - epoch / epochs)^0.9
-  double momentum = 0.99;                    // Nesterov
+  std::int64_t threads = 0;     // 0: the affinity mask, divided by local ranks
+  double learning_rate = 0.01;  // poly: lr * (1 - epoch / epochs)^0.9
+  double momentum = 0.99;       // Nesterov
   double weight_decay = 3e-5;
-  double gradient_clip = 12.0;               // L2 norm
-  double foreground_oversampling = 0.33;     // fraction of patches forced to contain foreground
+  double gradient_clip = 12.0;            // L2 norm
+  double foreground_oversampling = 0.33;  // fraction of patches forced to contain foreground
   AugmentationSpec augmentation;
   Duration checkpoint_every = std::chrono::minutes(10);
 };
 
 struct ClusterSpec {
   std::int64_t ranks = 1;
-  std::string backend = "auto";  // auto | gloo | nccl
+  std::string backend = "auto";                      // auto | gloo | nccl
   Duration step_timeout = std::chrono::seconds(60);  // a collective that takes longer is a hang
 };
 
@@ -64,13 +64,13 @@ enum class RoundMode { kClose, kWait };
 struct FederationSpec {
   std::int64_t rounds = 10;
   RoundMode mode = RoundMode::kClose;
-  std::int64_t sites_min = 2;                 // fewer replies than this at the deadline fail the round
-  std::vector<std::string> sites;             // who takes part; empty: every site of the coordinator's roster
+  std::int64_t sites_min = 2;      // fewer replies than this at the deadline fail the round
+  std::vector<std::string> sites;  // who takes part; empty: every site of the coordinator's roster
   Duration round_deadline = std::chrono::minutes(20);
-  std::int64_t local_epochs = 1;              // epochs a round; ...
-  std::int64_t local_iterations = 0;          // ... or, when > 0, one epoch of that many iterations a round
+  std::int64_t local_epochs = 1;      // epochs a round; ...
+  std::int64_t local_iterations = 0;  // ... or, when > 0, one epoch of that many iterations a round
   std::string strategy = "fedavg";
-  std::string weighting = "examples";         // examples | equal
+  std::string weighting = "examples";  // examples | equal
 };
 
 struct JobSpec {
@@ -96,9 +96,9 @@ std::string JobToYaml(const JobSpec& job);
 // SHA-256 of the resolved job's compact JSON: what coordinator and sites compare.
 Digest JobDigest(const JobSpec& job);
 
-// What a site or a cluster job trains in total: with a federation, rounds x local epochs of (local_iterations or iterations)
-// steps; else train.epochs of train.iterations.  The poly schedule runs over this total, so that one site equals centralised
-// training.
+// What a site or a cluster job trains in total: with a federation, rounds x local epochs of (local_iterations or
+// iterations) steps; else train.epochs of train.iterations.  The poly schedule runs over this total, so that one site
+// equals centralised training.
 struct Schedule {
   std::int64_t epochs;
   std::int64_t iterations;        // an epoch

@@ -1,0 +1,64 @@
+// Content-addressed files in one folder: `<hex digest>` when whole and verified, `<hex digest>.part` while chunks
+// arrive.
+//
+// A blob under its final name always has that digest: chunks are checked as they come, the whole before the rename.
+// Thread-safe for different blobs; two writers of one blob are serialised (the second finds it present).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <set>
+
+#include "comm/wire/blob.h"
+
+namespace consilium::transport {
+
+class BlobStore {
+ public:
+  // Makes the folder (mode 0700).
+  static StatusOr<std::unique_ptr<BlobStore>> Open(std::filesystem::path folder);
+
+  bool Has(const Digest& digest) const;
+  std::filesystem::path PathOf(const Digest& digest) const;  // where the whole blob is or would be
+
+  // Copies (or hard-links) a whole file into the store under its digest.
+  StatusOr<wire::BlobManifest> Import(const std::filesystem::path& file);
+
+  // Receives one blob chunk by chunk, after the `chunks_done()` that a previous receiver left.
+  class Receiver {
+   public:
+    ~Receiver();  // keeps the verified chunks in the .part file for the next try
+    std::size_t chunks_done() const;
+    // The next chunk.  DataLoss when its digest or size is not the manifest's: nothing is written.
+    Status Append(ByteSpan chunk);
+    // All chunks are there: verifies the whole digest, then renames.  Durable against SIGKILL, not fsynced (a body lost
+    // with the machine is uploaded again).
+    Status Finish();
+
+   private:
+    friend class BlobStore;
+    struct Impl;
+    explicit Receiver(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+  };
+  // Errors: AlreadyExists when the blob is whole; Unavailable when another receiver has it open; DataLoss for a bad
+  // manifest.
+  StatusOr<std::unique_ptr<Receiver>> Receive(const wire::BlobManifest& manifest);
+
+  // Removes a blob (whole or partial); absent is fine.
+  Status Remove(const Digest& digest);
+  // Removes everything that `keep` does not name.
+  Status RetainOnly(const std::set<Digest>& keep);
+  std::uint64_t BytesUsed() const;
+
+ private:
+  explicit BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  void Release(const Digest& digest);
+
+  std::filesystem::path folder_;
+  mutable std::mutex mutex_;
+  std::set<Digest> receiving_;
+};
+
+}  // namespace consilium::transport

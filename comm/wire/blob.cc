@@ -1,0 +1,59 @@
+#include "comm/wire/blob.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+namespace consilium::wire {
+
+Status CheckManifest(const BlobManifest& manifest) {
+  if (manifest.bytes > kBlobBytesMax)
+    return DataLoss("a manifest announces ", manifest.bytes, " bytes; at most ", kBlobBytesMax, " are accepted");
+  const std::uint64_t expected = (manifest.bytes + kChunkBytes - 1) / kChunkBytes;
+  if (manifest.chunks.size() != expected)
+    return DataLoss("a manifest of ", manifest.bytes, " bytes lists ", manifest.chunks.size(), " chunks, expected ",
+                    expected);
+  return Status();
+}
+
+StatusOr<BlobManifest> ManifestOfFile(const std::filesystem::path& path) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) return ErrnoStatus(errno, "opening " + path.string());
+  BlobManifest manifest;
+  Sha256 whole;
+  Bytes chunk(kChunkBytes);
+  while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
+    whole.Update({chunk.data(), size});
+    manifest.chunks.push_back(Sha256Of({chunk.data(), size}));
+    manifest.bytes += size;
+  }
+  if (std::ferror(file.get())) return ErrnoStatus(errno, "reading " + path.string());
+  manifest.digest = whole.Finish();
+  return manifest;
+}
+
+void Encode(const BlobManifest& manifest, ByteWriter* writer) {
+  writer->PutRaw(manifest.digest.bytes);
+  writer->Put(manifest.bytes);
+  writer->Put(static_cast<std::uint32_t>(manifest.chunks.size()));
+  for (const Digest& chunk : manifest.chunks) writer->PutRaw(chunk.bytes);
+}
+
+BlobManifest DecodeManifest(ByteReader* reader) {
+  const auto get_digest = [&] {
+    Digest digest;
+    const ByteSpan raw = reader->GetRaw(digest.bytes.size());
+    if (!raw.empty()) std::copy(raw.begin(), raw.end(), digest.bytes.begin());
+    return digest;
+  };
+  BlobManifest manifest;
+  manifest.digest = get_digest();
+  manifest.bytes = reader->Get<std::uint64_t>();
+  const std::uint32_t count = reader->GetCount(32);
+  for (std::uint32_t i = 0; i < count; ++i) manifest.chunks.push_back(get_digest());
+  if (reader->status().ok())
+    if (const Status status = CheckManifest(manifest); !status.ok()) reader->Fail(status.message());
+  return manifest;
+}
+
+}  // namespace consilium::wire

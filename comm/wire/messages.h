@@ -1,0 +1,159 @@
+// What site and coordinator say to each other on the control stream, and its canonical bytes.
+//
+// A site's name is never in a message: it comes from the certificate.  Everything here is small; models travel as
+// blobs. Every decoder is total: any bytes give a message or a DataLoss status, with bounded memory.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+
+#include "comm/base/ids.h"
+#include "comm/wire/blob.h"
+
+namespace consilium::wire {
+
+inline constexpr std::uint32_t kProtocolMajor = 1;  // peers of another major version are refused by name
+inline constexpr std::uint32_t kProtocolMinor = 0;
+inline constexpr std::size_t kMessageBytesMax = 1 << 20;
+
+enum class TaskKind : std::uint8_t {
+  kTrain,     // train on the given global model and upload the result
+  kEvaluate,  // predict held-out cases with the given model and report their Dice; nothing is uploaded
+};
+
+// Which piece of work: what makes a repeated message idempotent and a stale one recognisable.
+struct TaskKey {
+  JobId job;
+  Round round{};
+  Attempt attempt{};
+  TaskKind kind = TaskKind::kTrain;
+  friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
+};
+std::ostream& operator<<(std::ostream& out, const TaskKey& task);
+
+// Named numbers: "loss", "dice", "dice.1", "seconds".  At most 256, finite or NaN.
+using Metrics = std::map<std::string, double>;
+
+// --- site to coordinator
+// -----------------------------------------------------------------------------------------------------
+
+// First on every stream.
+struct Hello {
+  std::uint32_t protocol_major = kProtocolMajor;
+  std::uint32_t protocol_minor = kProtocolMinor;
+  std::string build;     // "0.1.0"
+  std::string instance;  // random per process start: a restarted client is recognised
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+enum class SitePhase : std::uint8_t { kIdle, kFetching, kTraining, kEvaluating, kUploading };
+std::string_view SitePhaseName(SitePhase phase);
+
+// Every heartbeat_interval, also while the site trains.
+struct Heartbeat {
+  SitePhase phase = SitePhase::kIdle;
+  TaskKey task;         // of the work in hand; empty job when idle
+  double progress = 0;  // 0 to 1
+  Metrics metrics;      // of the work in hand, e.g. the running loss
+  friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+};
+
+// The update is uploaded as a blob before this is sent; sent again after a reconnect until a Receipt comes.
+struct UpdateReady {
+  TaskKey task;
+  BlobManifest update;
+  double weight = 1;  // examples trained on; > 0 and finite
+  Metrics metrics;
+  friend bool operator==(const UpdateReady&, const UpdateReady&) = default;
+};
+
+// The answer to kEvaluate.
+struct EvaluationReport {
+  TaskKey task;
+  Metrics metrics;  // "dice", "dice.<class>", "cases"
+  friend bool operator==(const EvaluationReport&, const EvaluationReport&) = default;
+};
+
+// The site could not do the task and says why; the task is not tried again in this attempt.
+struct TaskFailed {
+  TaskKey task;
+  StatusCode code = StatusCode::kFailed;
+  std::string message;
+  friend bool operator==(const TaskFailed&, const TaskFailed&) = default;
+};
+
+using SiteMessage = std::variant<Hello, Heartbeat, UpdateReady, EvaluationReport, TaskFailed>;
+
+// --- coordinator to site
+// -----------------------------------------------------------------------------------------------------
+
+// The answer to Hello.
+struct Welcome {
+  std::uint32_t protocol_minor = kProtocolMinor;
+  std::string coordinator;  // its certificate's name, for logs
+  std::uint32_t heartbeat_interval_ms = 3000;
+  friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+// Work to do.  Sent again after a reconnect while it is still wanted; the same key is the same work.
+struct Task {
+  TaskKey task;
+  std::string job_json;           // the resolved job (wire/job.h)
+  BlobManifest model;             // the global model to start from
+  std::uint64_t deadline_ms = 0;  // time left until the round closes; 0: none
+  friend bool operator==(const Task&, const Task&) = default;
+};
+
+enum class DropReason : std::uint8_t {
+  kNone,         // accepted
+  kDuplicate,    // this site's update for this task is already there (harmless)
+  kLate,         // the round is closed
+  kUnknownTask,  // no such job, round or attempt
+  kNotInCohort,  // the site is not part of this round
+  kBadUpdate,    // not the model's tensors, not finite, wrong size, blob missing
+};
+std::string_view DropReasonName(DropReason reason);
+
+// The update (or evaluation, or failure) was dealt with, durably: the site need not send it again.
+struct Receipt {
+  TaskKey task;
+  DropReason reason = DropReason::kNone;
+  std::string detail;  // for people; "" when accepted
+  friend bool operator==(const Receipt&, const Receipt&) = default;
+};
+
+// Stop work on this task: the round was closed, aborted or superseded.
+struct StandDown {
+  TaskKey task;
+  std::string reason;
+  friend bool operator==(const StandDown&, const StandDown&) = default;
+};
+
+// The job is over.
+struct JobEnded {
+  JobId job;
+  StatusCode code = StatusCode::kOk;
+  std::string message;
+  friend bool operator==(const JobEnded&, const JobEnded&) = default;
+};
+
+// The coordinator will not talk to this site (version, roster, duplicate session); the stream closes after it.
+struct Refusal {
+  StatusCode code = StatusCode::kPermissionDenied;
+  std::string message;
+  friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+
+using CoordinatorMessage = std::variant<Welcome, Task, Receipt, StandDown, JobEnded, Refusal>;
+
+// Canonical bytes: u8 alternative, then the fields in order.  Decode checks everything and leaves nothing over.
+Bytes Encode(const SiteMessage& message);
+Bytes Encode(const CoordinatorMessage& message);
+StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes);
+StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes);
+// "UpdateReady", for logs.
+std::string_view MessageName(const SiteMessage& message);
+std::string_view MessageName(const CoordinatorMessage& message);
+
+}  // namespace consilium::wire
