@@ -1,6 +1,6 @@
 // Training-time augmentation of one patch, after nnU-Net's default recipe (Isensee et al., Nature Methods 18, 2021;
-// batchgeneratorsv2): Gaussian noise, brightness, contrast, gamma on the inverted image, gamma, mirroring, in that order.
-// Probabilities and ranges are upstream's and stand in augment.cc in one table.
+// batchgeneratorsv2): Gaussian noise, brightness, contrast, gamma on the inverted image, gamma, mirroring, in that
+// order. Probabilities and ranges are upstream's and stand in augment.cc in one table.
 //
 // Each transform is a plain function of its parameters; AugmentIntensity() and DrawMirror() draw the parameters.
 // "Channel" below is one channel's voxels of a patch, contiguous, f32.  Nothing here allocates or locks: thread-safe on

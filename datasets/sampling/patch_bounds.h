@@ -1,11 +1,13 @@
-// Where a patch may lie in a case, on one axis: nnU-Net's rules, to the voxel (they decide which borders are ever seen).
+// Where a patch may lie in a case, on one axis: nnU-Net's rules, to the voxel (they decide which borders are ever
+// seen).
 #pragma once
 
 #include <cstdint>
 
 namespace consilium::datasets {
 
-// First index of the patch; both ends included.  Negative, or beyond extent - patch, where the patch sticks out and is padded.
+// First index of the patch; both ends included.  Negative, or beyond extent - patch, where the patch sticks out and is
+// padded.
 struct AxisBounds {
   std::int64_t low;
   std::int64_t high;

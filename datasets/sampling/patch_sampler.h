@@ -1,12 +1,12 @@
 // Draws training patches from cases in memory: nnU-Net's sampling, as a pure function of (seed, step, index).
 //
-// A sample's bytes do not depend on rank, thread, or on what was drawn before.  So k ranks that each fill their part of the
-// global batch see the batch of one process, and a resumed run needs no saved random state.
+// A sample's bytes do not depend on rank, thread, or on what was drawn before.  So k ranks that each fill their part of
+// the global batch see the batch of one process, and a resumed run needs no saved random state.
 //
-// Rules: a case uniformly, with replacement.  The last samples of a batch (patch_bounds.h, FirstForcedSample) are forced to
-// show foreground: a class uniformly among those present in the case, a voxel uniformly among its stored locations, the patch
-// around it.  All others, and forced ones whose case has no foreground, lie uniformly within PatchBounds().
-// Outside the case the image is 0 and the labels are background.
+// Rules: a case uniformly, with replacement.  The last samples of a batch (patch_bounds.h, FirstForcedSample) are
+// forced to show foreground: a class uniformly among those present in the case, a voxel uniformly among its stored
+// locations, the patch around it.  All others, and forced ones whose case has no foreground, lie uniformly within
+// PatchBounds(). Outside the case the image is 0 and the labels are background.
 #pragma once
 
 #include <array>
