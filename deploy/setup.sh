@@ -83,14 +83,14 @@ fi
 
 if [ "$(id -u)" = 0 ]; then
   as_root=(env)
-elif command -v sudo >/dev/null; then
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
   # sudo clears the environment; a proxy must come through.
   as_root=(sudo env)
   for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
     [ -z "${!name:-}" ] || as_root+=("$name=${!name}")
   done
 else
-  echo "setup: not root, and there is no sudo. Run as root:" >&2
+  echo "setup: not root, and sudo is absent or wants a password without a terminal. Run as root:" >&2
   echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi
@@ -123,10 +123,17 @@ if [ ${#missing[@]} = 0 ]; then
   echo "setup: all ${#packages[@]} packages are installed"
   exit 0
 fi
+# Those that apt refuses even alone are the cause; when each could be installed alone, what apt said of the whole is.
+culprits=0
 for package in "${missing[@]}"; do
-  # What apt says of this package alone; when it could be installed alone, what it said of the whole.
-  reason=$(simulate "$package" | grep -E '^ .*Depends:|^E: ' | head -n 3 | tr -s ' \n' ' ' || true)
-  [ -n "$reason" ] || reason=$(grep -E '^E: ' "$log" | head -n 3 | tr -s ' \n' ' ' || true)
-  echo "setup: cannot install $package: ${reason:-apt gave no reason; see its output above}" >&2
+  if ! refusal=$(simulate "$package"); then
+    culprits=$((culprits + 1))
+    reason=$(grep -E '^ .*Depends:|^E: ' <<<"$refusal" | head -n 3 | tr -s ' \n' ' ')
+    echo "setup: cannot install $package: $reason" >&2
+  fi
 done
+if [ $culprits = 0 ]; then
+  reason=$(grep -E '^E: ' "$log" | head -n 5 | tr -s ' \n' ' ' || true)
+  echo "setup: cannot install ${missing[*]}: ${reason:-apt gave no reason; see its output above}" >&2
+fi
 exit 1
