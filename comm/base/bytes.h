@@ -53,9 +53,15 @@ class ByteReader {
 
   template <typename T>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T> T Get() {
-    T value{};
-    if (const ByteSpan raw = GetRaw(sizeof value); !raw.empty()) std::memcpy(&value, raw.data(), sizeof value);
-    return value;
+    if constexpr (std::is_same_v<T, bool>) {
+      const auto raw = Get<std::uint8_t>();  // another byte in a bool would be undefined behaviour
+      if (raw > 1) Fail(Concat("a truth value is ", int{raw}, ", expected 0 or 1"));
+      return raw == 1;
+    } else {
+      T value{};
+      if (const ByteSpan raw = GetRaw(sizeof value); !raw.empty()) std::memcpy(&value, raw.data(), sizeof value);
+      return value;
+    }
   }
   // Reads a u32 length and then that many bytes; fails when the length exceeds `size_max` or what is left.
   std::string GetString(std::size_t size_max);

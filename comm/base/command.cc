@@ -2,14 +2,28 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <iostream>
+#include <new>
 
 #include "comm/base/suggest.h"
 
 namespace consilium {
 
+namespace {
+
+// A peer or a pager that goes away, or a file over its size limit, must be an error of the write, not the end of the
+// process.
+void MakeWriteSignalsErrors() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+}  // namespace
+
 int RunVerb(const std::string& program, const std::string& summary, std::span<const Verb> verbs, int argc,
             char** argv) {
+  MakeWriteSignalsErrors();
   const auto print_table = [&](std::ostream& out) {
     out << summary << "\n\nUsage: " << program << " VERB [options]     (" << program
         << " VERB --help explains one)\n\nVerbs:\n";
@@ -27,6 +41,11 @@ int RunVerb(const std::string& program, const std::string& summary, std::span<co
     std::cout << program << " " << kVersion << "\n";
     return 0;
   }
+  if (name == "help" && argc > 2) {
+    char help[] = "--help";
+    char* rewritten[] = {argv[0], argv[2], help};
+    return RunVerb(program, summary, verbs, 3, rewritten);
+  }
   if (name.empty() || name == "--help" || name == "-h" || name == "help") {
     print_table(name.empty() ? std::cerr : std::cout);
     return name.empty() ? static_cast<int>(ExitCode::kBadInput) : 0;
@@ -43,10 +62,41 @@ int RunVerb(const std::string& program, const std::string& summary, std::span<co
 
 struct Command::Impl {
   Impl(const std::string& name, const std::string& description) : app(description, name), name(name) {}
+  Status Explain(const CLI::ParseError& error) const;
   CLI::App app;
   std::string name;
   bool json = false;
 };
+
+// A mistyped option explains most other complaints ("--input is required" after --imput), so it is named first.
+Status Command::Impl::Explain(const CLI::ParseError& error) const {
+  for (const std::string& word : app.remaining()) {
+    const std::string unknown = word.substr(0, word.find('='));
+    if (!unknown.starts_with("-") || unknown == "-") continue;
+    std::vector<std::string> known;
+    for (const CLI::Option* option : app.get_options())
+      for (const std::string& option_name : option->get_lnames()) known.push_back("--" + option_name);
+    return InvalidArgument("unknown option '", unknown, "'", Suggestion(unknown, known));
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !app.remaining().empty())
+    return InvalidArgument("'", app.remaining().front(), "' was not expected here");
+  return InvalidArgument(error.what());
+}
+
+namespace {
+
+// The last net under a verb: a library's exception ends in a message and an exit code, not in SIGABRT.
+Status Guarded(const std::function<Status()>& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return ResourceExhausted("out of memory");
+  } catch (const std::exception& error) {
+    return Failed("unexpected: ", error.what());
+  }
+}
+
+}  // namespace
 
 Command::Command(std::string program_and_verb, std::string description, std::string example)
     : impl_(std::make_unique<Impl>(program_and_verb, description)) {
@@ -86,22 +136,13 @@ int Command::Run(const Arguments& arguments, const std::function<Status()>& body
   } catch (const CLI::CallForHelp&) {
     std::cout << impl_->app.help();
     return 0;
-  } catch (const CLI::ExtrasError& error) {
-    std::vector<std::string> known;
-    for (const CLI::Option* option : impl_->app.get_options())
-      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-    std::string unknown;
-    for (const std::string& word : impl_->app.remaining()) {
-      unknown = word.substr(0, word.find('='));
-      break;
-    }
-    status = unknown.starts_with("-") ? InvalidArgument("unknown option '", unknown, "'", Suggestion(unknown, known))
-                                      : InvalidArgument("'", unknown, "' was not expected here");
   } catch (const CLI::ParseError& error) {
-    status = InvalidArgument(error.what());
+    status = impl_->Explain(error);
+    // CLI11 assigns flags only after a parse without errors.
+    impl_->json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   }
   const bool usage_error = !status.ok();
-  if (status.ok()) status = body();
+  if (status.ok()) status = Guarded(body);
   if (status.ok()) return 0;
   const int exit_code = static_cast<int>(ExitCodeFor(status));
   std::cerr << impl_->name << ": " << status.message() << "\n";

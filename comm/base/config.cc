@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "comm/base/file.h"
 #include "comm/base/suggest.h"
@@ -15,7 +17,45 @@ struct ConfigNode::Impl {
   YAML::Node node;
   std::string file;
   std::string path;  // "train.epochs"; "" at the root
+  int line = 0;      // 1-based, of the key; 0: not from the file
+  // Dotted path -> the --set assignment that put it there; shared by the whole tree.
+  std::shared_ptr<std::map<std::string, std::string>> assignments =
+      std::make_shared<std::map<std::string, std::string>>();
+
+  std::unique_ptr<Impl> Child(YAML::Node child, std::string child_path, int child_line) const {
+    return std::make_unique<Impl>(Impl{std::move(child), file, std::move(child_path), child_line, assignments});
+  }
 };
+
+namespace {
+
+int LineOf(const YAML::Node& node) { return node.Mark().is_null() ? 0 : node.Mark().line + 1; }
+
+// What a reader would otherwise never notice: a key given twice (YAML keeps the first), a key that is no text, an alias
+// that contains itself or multiplies. A job file has tens of nodes; the limits are far above that.
+Status CheckTree(const YAML::Node& node, const std::string& name, int depth, int* nodes_left) {
+  if (depth > 50 || --*nodes_left < 0)
+    return InvalidArgument(name, ":", LineOf(node), ": nested too deeply or too large; does an alias contain itself?");
+  if (node.IsSequence())
+    for (const auto& item : node) RETURN_IF_ERROR(CheckTree(item, name, depth + 1, nodes_left));
+  if (!node.IsMap()) return Status();
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const int line = LineOf(entry.first);
+    if (!entry.first.IsScalar()) return InvalidArgument(name, ":", line, ": expected a word as key");
+    if (!seen.insert(entry.first.Scalar()).second)
+      return InvalidArgument(name, ":", line, ": the key '", entry.first.Scalar(), "' is given twice; keep one");
+    RETURN_IF_ERROR(CheckTree(entry.second, name, depth + 1, nodes_left));
+  }
+  return Status();
+}
+
+Status CheckTree(const YAML::Node& root, const std::string& name) {
+  int nodes_left = 100'000;
+  return CheckTree(root, name, 0, &nodes_left);
+}
+
+}  // namespace
 
 ConfigNode::ConfigNode(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ConfigNode::~ConfigNode() = default;
@@ -27,8 +67,14 @@ ConfigNode& ConfigNode::operator=(const ConfigNode& other) {
 
 StatusOr<ConfigNode> ConfigNode::Parse(const std::string& text, const std::string& name) {
   try {
-    YAML::Node node = YAML::Load(text);
-    if (!node.IsMap() && !node.IsNull()) return InvalidArgument(name, ": expected 'key: value' lines");
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1)
+      return InvalidArgument(name, ": expected one document, found ", documents.size(), " ('---' starts another)");
+    // A map, not null: Set() puts keys into it.
+    YAML::Node node(YAML::NodeType::Map);
+    if (!documents.empty() && !documents[0].IsNull()) node.reset(documents[0]);
+    if (!node.IsMap()) return InvalidArgument(name, ": expected 'key: value' lines");
+    RETURN_IF_ERROR(CheckTree(node, name));
     return ConfigNode(std::make_unique<Impl>(Impl{node, name, ""}));
   } catch (const YAML::Exception& error) {
     return InvalidArgument(name, ":", error.mark.line + 1, ": not valid YAML: ", error.msg);
@@ -49,52 +95,61 @@ std::string ConfigNode::scalar() const { return IsScalar() ? impl_->node.Scalar(
 std::vector<ConfigNode> ConfigNode::items() const {
   std::vector<ConfigNode> result;
   if (!IsSequence()) return result;
-  for (std::size_t i = 0; i < impl_->node.size(); ++i)
-    result.push_back(
-        ConfigNode(std::make_unique<Impl>(Impl{impl_->node[i], impl_->file, Concat(impl_->path, "[", i, "]")})));
+  for (std::size_t i = 0; i < impl_->node.size(); ++i) {
+    const YAML::Node item = impl_->node[i];
+    result.push_back(ConfigNode(impl_->Child(item, Concat(impl_->path, "[", i, "]"), LineOf(item))));
+  }
   return result;
 }
 
 std::vector<std::string> ConfigNode::keys() const {
   std::vector<std::string> result;
   if (!IsMap()) return result;
-  for (const auto& entry : impl_->node) result.push_back(entry.first.IsScalar() ? entry.first.Scalar() : "?");
+  for (const auto& entry : impl_->node) result.push_back(entry.first.Scalar());
   return result;
 }
 
 ConfigNode ConfigNode::operator[](const std::string& key) const {
-  YAML::Node child(YAML::NodeType::Null);
-  if (IsMap()) {
-    const YAML::Node& map = impl_->node;  // const: operator[] must not make the key
-    if (map[key].IsDefined()) child.reset(map[key]);
-  }
-  return ConfigNode(
-      std::make_unique<Impl>(Impl{child, impl_->file, impl_->path.empty() ? key : impl_->path + "." + key}));
+  const std::string path = impl_->path.empty() ? key : impl_->path + "." + key;
+  if (IsMap())
+    for (const auto& entry : impl_->node)
+      if (entry.first.Scalar() == key) return ConfigNode(impl_->Child(entry.second, path, LineOf(entry.first)));
+  return ConfigNode(impl_->Child(YAML::Node(YAML::NodeType::Null), path, 0));
 }
 
 std::string ConfigNode::where() const {
+  // The nearest enclosing path that --set gave, if any: the file's lines say nothing about it.
+  for (std::string path = impl_->path; !path.empty(); path.resize(path.find_last_of(".["))) {
+    if (const auto set = impl_->assignments->find(path); set != impl_->assignments->end())
+      return "--set " + set->second + ": " + impl_->path;
+    if (path.find_last_of(".[") == std::string::npos) break;
+  }
   std::string text = impl_->file;
-  if (impl_->node.IsDefined() && !impl_->node.Mark().is_null()) text += Concat(":", impl_->node.Mark().line + 1);
+  if (impl_->line > 0) text += Concat(":", impl_->line);
   if (!impl_->path.empty()) text += ": " + impl_->path;
   return text;
 }
 
 Status ConfigNode::Set(const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0)
+  const std::string path = assignment.substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string::npos)
     return InvalidArgument("--set ", assignment, ": expected key=value, for example train.epochs=3");
   try {
     const YAML::Node value = YAML::Load(assignment.substr(equals + 1));
+    RETURN_IF_ERROR(CheckTree(value, "--set " + assignment));
     YAML::Node at;
     at.reset(impl_->node);
-    std::string path = assignment.substr(0, equals);
-    for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path = path.substr(dot + 1)) {
-      const std::string key = path.substr(0, dot);
+    std::size_t begin = 0;
+    for (std::size_t dot; (dot = path.find('.', begin)) != std::string::npos; begin = dot + 1) {
+      const std::string key = path.substr(begin, dot - begin);
       if (at[key].IsDefined() && !at[key].IsMap() && !at[key].IsNull())
         return InvalidArgument("--set ", assignment, ": '", key, "' is a value, not a section");
       at.reset(at[key]);
     }
-    at[path] = value;
+    at[path.substr(begin)] = value;
+    (*impl_->assignments)[path] = assignment;
   } catch (const YAML::Exception& error) {
     return InvalidArgument("--set ", assignment, ": ", error.msg);
   }
@@ -129,10 +184,8 @@ ConfigNode ConfigReader::Child(const std::string& key) {
 
 void ConfigReader::Bad(const ConfigNode& child, const std::string& expected) {
   if (!status_.ok()) return;
-  const std::string shown = child.IsScalar()     ? "'" + child.scalar() + "'"
-                            : child.IsSequence() ? "a list"
-                            : child.IsMap()      ? "a section"
-                                                 : "nothing";
+  std::string shown = child.IsSequence() ? "a list" : child.IsMap() ? "a section" : "nothing";
+  if (child.IsScalar()) shown = "'" + child.scalar().substr(0, 80) + (child.scalar().size() > 80 ? "...'" : "'");
   status_ = InvalidArgument(child.where(), ": expected ", expected, ", found ", shown);
 }
 

@@ -11,46 +11,77 @@ namespace consilium {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Another name each time; a crashed process of the same pid may have left one behind, so callers try the next on
+// EEXIST.
+fs::path TemporaryName(const fs::path& path) {
+  static std::atomic<unsigned> counter{0};
+  return path.string() + Concat(".tmp.", ::getpid(), ".", counter.fetch_add(1));
+}
+
+}  // namespace
+
 AtomicFile::AtomicFile(fs::path path, fs::path temporary, int descriptor)
     : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(std::move(other.path_)),
-      temporary_(std::move(other.temporary_)),
-      descriptor_(std::exchange(other.descriptor_, -1)) {}
+      temporary_(std::exchange(other.temporary_, {})),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      failure_(std::move(other.failure_)) {}
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 StatusOr<AtomicFile> AtomicFile::Create(fs::path path, int mode) {
-  static std::atomic<unsigned> counter{0};
-  const fs::path temporary = path.string() + Concat(".tmp.", ::getpid(), ".", counter.fetch_add(1));
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (descriptor < 0) return ErrnoStatus(errno, "creating " + path.string());
-  return AtomicFile(std::move(path), temporary, descriptor);
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  if (::access("/proc/self/fd", X_OK) == 0) {  // through which NameIt() links it
+    const int descriptor = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+    if (descriptor >= 0) return AtomicFile(std::move(path), "", descriptor);
+  }
+  for (;;) {
+    const fs::path temporary = TemporaryName(path);
+    const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (descriptor >= 0) return AtomicFile(std::move(path), temporary, descriptor);
+    if (errno != EEXIST) return ErrnoStatus(errno, "creating " + path.string());
+  }
 }
 
 Status AtomicFile::Write(ByteSpan bytes) {
-  while (!bytes.empty()) {
+  while (failure_.ok() && !bytes.empty()) {
     const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "writing " + path_.string());
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    if (written < 0) {
+      failure_ = ErrnoStatus(errno, "writing " + path_.string());
+    } else {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    }
   }
-  return Status();
+  return failure_;
+}
+
+Status AtomicFile::NameIt() {
+  const std::string nameless = Concat("/proc/self/fd/", descriptor_);
+  for (;;) {
+    const fs::path temporary = TemporaryName(path_);
+    if (::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, temporary.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = temporary;
+      return Status();
+    }
+    if (errno != EEXIST) return ErrnoStatus(errno, "naming " + path_.string());
+  }
 }
 
 Status AtomicFile::Commit() {
+  RETURN_IF_ERROR(failure_);
   if (::fsync(descriptor_) != 0) return ErrnoStatus(errno, "syncing " + path_.string());
+  if (temporary_.empty()) RETURN_IF_ERROR(NameIt());
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return ErrnoStatus(errno, "renaming onto " + path_.string());
+  temporary_.clear();
   ::close(std::exchange(descriptor_, -1));
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary_.c_str());
-    return ErrnoStatus(error, "renaming onto " + path_.string());
-  }
   return SyncDirectory(path_.parent_path());
 }
 

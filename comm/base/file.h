@@ -8,8 +8,10 @@
 
 namespace consilium {
 
-// Writes to a temporary neighbour; Commit() fsyncs it, renames it over `path` and fsyncs the folder.  Destroyed without
-// Commit(): nothing remains.  Strand-bound.
+// Writes to a file without a name in the same folder; Commit() fsyncs it, names it, renames it over `path` and fsyncs
+// the folder.  Destroyed without Commit(), or the process killed before it: nothing remains.  (Where a file system has
+// no nameless files, a neighbour "path.tmp.*" is written instead, and SIGKILL can leave that behind.)  After a failed
+// Write() Commit() fails too, so that a truncated file never takes the name.  Strand-bound.
 class AtomicFile {
  public:
   static StatusOr<AtomicFile> Create(std::filesystem::path path, int mode = 0644);
@@ -23,8 +25,10 @@ class AtomicFile {
 
  private:
   AtomicFile(std::filesystem::path path, std::filesystem::path temporary, int descriptor);
-  std::filesystem::path path_, temporary_;
+  Status NameIt();
+  std::filesystem::path path_, temporary_;  // temporary_ is empty while the file has no name
   int descriptor_;
+  Status failure_;
 };
 
 Status WriteFileAtomic(const std::filesystem::path& path, ByteSpan bytes, int mode = 0644);

@@ -1,5 +1,7 @@
 #include "comm/base/json.h"
 
+#include <string>
+
 #include "comm/base/file.h"
 
 namespace consilium {
@@ -8,7 +10,9 @@ StatusOr<Json> ParseJson(const std::string& text, const std::string& where) {
   try {
     return Json::parse(text);
   } catch (const Json::exception& error) {
-    return InvalidArgument(where, " is not valid JSON: ", error.what());
+    const std::string what = error.what();  // "[json.exception.parse_error.101] parse error at line 3, column 9: ..."
+    const std::size_t prefix = what.find("] ");
+    return InvalidArgument(where, " is not valid JSON: ", prefix == std::string::npos ? what : what.substr(prefix + 2));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -40,12 +41,14 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 
 // A value with blanks, quotes or control characters is quoted, so that a line stays one line of key=value pairs.
 std::string Quoted(const std::string& value) {
-  const bool plain = !value.empty() && value.find_first_of(" \t\n\r\"=\\") == std::string::npos;
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  const bool plain = !value.empty() && value.find_first_of(" \"=\\") == std::string::npos &&
+                     std::none_of(value.begin(), value.end(), is_control);
   if (plain) return value;
   std::string quoted = "\"";
   for (const char c : value) {
     if (c == '"' || c == '\\') quoted += '\\';
-    quoted += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    quoted += is_control(c) ? ' ' : c;  // a peer's text must not drive the reader's terminal
   }
   return quoted + "\"";
 }

@@ -84,9 +84,17 @@ Status ErrnoStatus(int error_number, std::string what) {
     case EEXIST:
       code = StatusCode::kAlreadyExists;
       break;
-    case EACCES:
+    case EACCES:  // a file's mode, which a person mends; kPermissionDenied is for policies and certificates
     case EPERM:
-      code = StatusCode::kPermissionDenied;
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+      code = StatusCode::kInvalidArgument;
+      break;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+      code = StatusCode::kResourceExhausted;
       break;
     case ENOSPC:
     case EDQUOT:

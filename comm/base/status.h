@@ -109,7 +109,7 @@ CONSILIUM_STATUS_MAKER(Unimplemented)
 #undef CONSILIUM_STATUS_MAKER
 
 // A file-system failure with its errno: "writing x: No space left on device"; kStorage for a full or failing disk,
-// kNotFound, kPermissionDenied and so on otherwise.
+// kNotFound, kInvalidArgument for a path that cannot be opened so (its mode, a folder), and so on otherwise.
 Status ErrnoStatus(int error_number, std::string what);
 
 // The stable exit codes that people and launchers rely on.
