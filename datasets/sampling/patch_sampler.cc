@@ -1,0 +1,117 @@
+#include "datasets/sampling/patch_sampler.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "comm/base/rng.h"
+#include "comm/base/status.h"
+#include "datasets/sampling/patch_bounds.h"
+
+namespace consilium::datasets {
+namespace {
+
+// Separate streams: switching augmentation on does not move the patches.
+constexpr std::uint64_t kPlacementStream = 0x706C616365, kAugmentationStream = 0x6175676D;
+
+Rng StreamFor(std::uint64_t seed, std::int64_t step, std::int64_t index, std::uint64_t purpose) {
+  return Rng(seed, StreamOf({static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(index), purpose}));
+}
+
+std::size_t Voxels(const Shape3& shape) { return static_cast<std::size_t>(shape[0] * shape[1] * shape[2]); }
+
+// Copies the part of `source` [shape] that lies in the window [begin, begin + patch) to `target` [patch], which the
+// caller has filled with the padding; `convert` maps a run of values.
+template <typename T, typename CopyRun>
+void CopyWindow(const T* source, const Shape3& shape, const Shape3& begin, const Shape3& patch, T* target,
+                const CopyRun& copy_run) {
+  Shape3 first, last;  // within the patch
+  for (int axis = 0; axis < 3; ++axis) {
+    first[axis] = std::clamp<std::int64_t>(-begin[axis], 0, patch[axis]);
+    last[axis] = std::clamp<std::int64_t>(shape[axis] - begin[axis], first[axis], patch[axis]);
+  }
+  for (std::int64_t z = first[0]; z < last[0]; ++z)
+    for (std::int64_t y = first[1]; y < last[1]; ++y) {
+      const T* from = source + ((begin[0] + z) * shape[1] + begin[1] + y) * shape[2] + begin[2] + first[2];
+      copy_run(from, last[2] - first[2], target + (z * patch[1] + y) * patch[2] + first[2]);
+    }
+}
+
+}  // namespace
+
+PatchSampler::PatchSampler(std::span<const PreparedCase> cases, SamplerOptions options)
+    : cases_(cases), options_(std::move(options)), patch_{1, 1, 1} {
+  CONSILIUM_CHECK(!cases_.empty(), "a sampler needs at least one case");
+  CONSILIUM_CHECK(options_.patch_size.size() == 2 || options_.patch_size.size() == 3, options_.patch_size.size(),
+                  " axes");
+  CONSILIUM_CHECK(options_.batch_size >= 1, options_.batch_size);
+  std::copy(options_.patch_size.begin(), options_.patch_size.end(), patch_.end() - options_.patch_size.size());
+  CONSILIUM_CHECK(std::ranges::min(patch_) >= 1, "patch ", patch_[0], "x", patch_[1], "x", patch_[2]);
+  channels_ = cases_.front().channels;
+  for (const PreparedCase& one : cases_) {
+    CONSILIUM_CHECK(one.channels == channels_, one.id, " has ", one.channels, " channels, the first case ", channels_);
+    CONSILIUM_CHECK(one.labels.size() == Voxels(one.shape) &&
+                        one.image.size() == Voxels(one.shape) * static_cast<std::size_t>(channels_),
+                    one.id, ": ", one.image.size(), " voxels and ", one.labels.size(), " labels do not fit the shape");
+  }
+}
+
+PatchSampler::Placement PatchSampler::Place(std::int64_t step, std::int64_t index) const {
+  Rng rng = StreamFor(options_.seed, step, index, kPlacementStream);
+  Placement placement{
+      .case_index = static_cast<std::int64_t>(rng.Below(cases_.size())), .begin = {}, .forced_class = 0};
+  const PreparedCase& chosen = cases_[static_cast<std::size_t>(placement.case_index)];
+
+  std::array<AxisBounds, 3> bounds;
+  for (int axis = 0; axis < 3; ++axis) bounds[axis] = PatchBounds(chosen.shape[axis], patch_[axis], patch_[axis]);
+
+  const auto& locations = chosen.class_locations;
+  const auto present = std::ranges::count_if(locations, [](const auto& of_class) { return !of_class.empty(); });
+  if (index >= FirstForcedSample(options_.batch_size, options_.foreground_oversampling) && present > 0) {
+    auto remaining = static_cast<std::int64_t>(rng.Below(static_cast<std::uint64_t>(present)));
+    std::size_t at = 0;
+    while (locations[at].empty() || remaining-- > 0) ++at;
+    placement.forced_class = static_cast<std::int64_t>(at) + 1;
+    std::int64_t flat = locations[at][rng.Below(locations[at].size())];
+    for (int axis = 2; axis >= 0; --axis) {
+      placement.begin[axis] = PatchAround(flat % chosen.shape[axis], patch_[axis], bounds[axis]);
+      flat /= chosen.shape[axis];
+    }
+    return placement;
+  }
+  for (int axis = 0; axis < 3; ++axis) {
+    const auto width = static_cast<std::uint64_t>(bounds[axis].high - bounds[axis].low + 1);
+    placement.begin[axis] = bounds[axis].low + static_cast<std::int64_t>(rng.Below(width));
+  }
+  return placement;
+}
+
+void PatchSampler::Sample(std::int64_t step, std::int64_t index, std::span<float> image,
+                          std::span<std::int16_t> labels) const {
+  const auto voxels = static_cast<std::size_t>(patch_voxels());
+  CONSILIUM_CHECK(image.size() == voxels * static_cast<std::size_t>(channels_) && labels.size() == voxels,
+                  "buffers of ", image.size(), " and ", labels.size(), " for a patch of ", voxels, " voxels");
+  const Placement placement = Place(step, index);
+  const PreparedCase& chosen = cases_[static_cast<std::size_t>(placement.case_index)];
+
+  std::fill(image.begin(), image.end(), 0.0f);
+  for (std::int64_t channel = 0; channel < channels_; ++channel)
+    CopyWindow(chosen.image.data() + static_cast<std::size_t>(channel) * Voxels(chosen.shape), chosen.shape,
+               placement.begin, patch_, image.data() + static_cast<std::size_t>(channel) * voxels,
+               [](const float* from, std::int64_t count, float* to) { std::copy_n(from, count, to); });
+  // Padding is -1 (outside), which ends as background; without a spatial transform both happen here at once.
+  std::fill(labels.begin(), labels.end(), std::int16_t{0});
+  CopyWindow(chosen.labels.data(), chosen.shape, placement.begin, patch_, labels.data(),
+             [](const std::int16_t* from, std::int64_t count, std::int16_t* to) {
+               for (std::int64_t i = 0; i < count; ++i) to[i] = std::max<std::int16_t>(from[i], 0);
+             });
+
+  Rng rng = StreamFor(options_.seed, step, index, kAugmentationStream);
+  if (options_.augmentation.intensity) AugmentIntensity(image, channels_, rng);
+  if (options_.augmentation.mirror) {
+    MirrorAxes axes = DrawMirror(rng);
+    if (options_.patch_size.size() == 2) axes[0] = false;
+    Mirror(image, labels, patch_, axes);
+  }
+}
+
+}  // namespace consilium::datasets
