@@ -33,10 +33,13 @@ struct Geometry {
   std::array<float, 3> quaternion{};           // quatern_b, c, d
   std::array<float, 3> offset{};               // qoffset_x, y, z, mm
   std::array<std::array<float, 4>, 3> srow{};  // srow_x, y, z, mm
-  int xyzt_units = 2;                          // NIFTI_UNITS_MM
+  int xyzt_units = 2;                          // of everything in the file; 2 = mm; `spacing` is in mm always
 
   friend bool operator==(const Geometry&, const Geometry&) = default;
 };
+
+// What one unit of `xyzt_units` is in mm: metre 1000, micron 0.001; unknown is taken for mm, as everybody does.
+double MillimetresPerUnit(int xyzt_units);
 
 // Row r, column c: the mm along world axis r (x, y, z: right, anterior, superior) of one voxel along file axis c (x, y,
 // z); column 3 is the centre of voxel 0.  From the s-form if given, else the q-form, else the spacing alone.
@@ -45,7 +48,7 @@ Affine AffineOf(const Geometry& geometry);
 
 // Equal spacing to 1e-3 of itself.
 bool SameSpacing(const Spacing3& a, const Spacing3& b);
-// Equal spacing, orientation and origin, all to within 1 % of the smallest voxel edge.
+// Equal spacing, orientation and origin, all to within 1e-3 of the smallest voxel edge.
 bool SameGrid(const Geometry& a, const Geometry& b);
 
 struct Image {
