@@ -14,13 +14,14 @@
 
 namespace consilium::transport {
 
-// Implemented by the coordinator's shell.  Called from transport threads: calls for one session are in order and never
-// concurrent, calls for different sessions may be concurrent.  Must return soon (hand the work to a queue).
+// Implemented by the coordinator's shell.  Called from transport threads: the On... calls for one site are in order and
+// never concurrent, all others may be concurrent.  Must return soon (hand the work to a queue); may call Send and Close.
 class CoordinatorEvents {
  public:
   virtual ~CoordinatorEvents() = default;
-  // The site said Hello with a protocol that we speak.  If the site already had a session, that one gets OnDisconnect
-  // first (the newest connection of a site wins: after a cut, the old stream may take long to notice).
+  // The site said Hello with a protocol that we speak, and was answered with Welcome by the transport.  If the site
+  // already had a session, that one gets OnDisconnect first (the newest connection of a site wins: after a cut, the old
+  // stream may take long to notice).
   virtual void OnConnect(const SiteName& site, SessionId session, const wire::Hello& hello) = 0;
   virtual void OnMessage(const SiteName& site, SessionId session, wire::SiteMessage message) = 0;
   virtual void OnDisconnect(const SiteName& site, SessionId session, const Status& reason) = 0;
