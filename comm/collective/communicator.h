@@ -1,0 +1,83 @@
+// The gang of ranks that train one model together, and the few collective operations that the trainer needs.
+//
+// One Communicator a process.  Every rank calls the same operations in the same order; each returns when this rank's
+// part is done, or fails for good: after a failure every later operation fails at once with the first failure, because
+// the ranks no longer agree on what comes next.
+//
+// Errors of every operation: RankFailure (a peer died; which one where it can be told), DeadlineExceeded (no answer
+// within the step timeout: a hang; names the operation and the ranks that did not report), Failed (what was asked is
+// not possible, e.g. a type that the backend cannot sum).  Nothing throws.
+//
+// Thread rule: one thread at a time; Abort() from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/base/status.h"
+
+namespace at {
+class Tensor;
+}
+namespace c10d {
+class ProcessGroup;
+}
+
+namespace consilium::collective {
+
+// Where a process stands in its gang.
+struct Place {
+  int rank = 0;
+  int world = 1;
+  int local_rank = 0;   // among the ranks on this host: which GPU, and who shares the cores
+  int local_world = 1;  // ranks on this host
+};
+
+inline constexpr std::size_t kGatheredTextBytesMax = 4096;  // longer texts are cut
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  int rank() const { return place_.rank; }
+  int world() const { return place_.world; }
+  int local_rank() const { return place_.local_rank; }
+  int local_world() const { return place_.local_world; }
+  // For people and logs: "gloo over lo, 4 ranks", "one process".
+  virtual std::string name() const = 0;
+
+  // Element-wise sum over ranks, in place.  The same dtype and number of elements on every rank; any device (staged
+  // where the backend does not reach).  A fixed world, backend and size gives the same bits every time.
+  Status AllReduceSum(at::Tensor& tensor, const std::string& what);
+  // Root's values on every rank, in place.
+  Status Broadcast(at::Tensor& tensor, int root, const std::string& what);
+  // Returns after every rank came here.
+  Status Barrier(const std::string& what);
+  // Everybody's text, by rank.  Cut to kGatheredTextBytesMax bytes.
+  StatusOr<std::vector<std::string>> AllGatherText(const std::string& text);
+  // Every rank says how it fared; all get the same answer: OK when all are OK, else the failure of the lowest failed
+  // rank with its code, as "rank 2 of 4: <message>".
+  Status Agree(const Status& mine);
+
+  // Ends all operations in flight, here and (through broken connections) at the peers.  No operation works afterwards.
+  virtual void Abort() = 0;
+
+  // The c10d group, for GradientReducer; null in a gang of one without a backend.
+  virtual c10d::ProcessGroup* process_group() { return nullptr; }
+  // Turns the exception in flight into this gang's Status and remembers it; call it in a catch block.
+  virtual Status FailureInFlight(const std::string& what) = 0;
+
+ protected:
+  explicit Communicator(const Place& place) : place_(place) {}
+  const Place place_;
+
+ private:
+  virtual Status DoAllReduceSum(at::Tensor& tensor, const std::string& what) = 0;
+  virtual Status DoBroadcast(at::Tensor& tensor, int root, const std::string& what) = 0;
+};
+
+// A gang of one: every operation is done at once.
+std::unique_ptr<Communicator> MakeSoloCommunicator();
+
+}  // namespace consilium::collective
