@@ -2,7 +2,7 @@
 // arrive.
 //
 // A blob under its final name always has that digest: chunks are checked as they come, the whole before the rename.
-// Thread-safe for different blobs; two writers of one blob are serialised (the second finds it present).
+// Thread-safe.  One receiver at a time for a blob; the store outlives its receivers.
 #pragma once
 
 #include <filesystem>
@@ -16,13 +16,15 @@ namespace consilium::transport {
 
 class BlobStore {
  public:
-  // Makes the folder (mode 0700).
+  // Makes the folder (mode 0700).  After a reboot of the machine, blobs that lost their bytes are removed, which reads
+  // all.
   static StatusOr<std::unique_ptr<BlobStore>> Open(std::filesystem::path folder);
 
   bool Has(const Digest& digest) const;
   std::filesystem::path PathOf(const Digest& digest) const;  // where the whole blob is or would be
 
-  // Copies (or hard-links) a whole file into the store under its digest.
+  // Hard-links a whole file into the store under its digest (copies it from another file system).  The file must not be
+  // written to any more, only replaced or removed.  Returns its manifest, also when the blob was there already.
   StatusOr<wire::BlobManifest> Import(const std::filesystem::path& file);
 
   // Receives one blob chunk by chunk, after the `chunks_done()` that a previous receiver left.
@@ -30,10 +32,12 @@ class BlobStore {
    public:
     ~Receiver();  // keeps the verified chunks in the .part file for the next try
     std::size_t chunks_done() const;
-    // The next chunk.  DataLoss when its digest or size is not the manifest's: nothing is written.
+    // The next chunk.  DataLoss (with the chunk's number, from 1) when its digest or size is not the manifest's:
+    // nothing is written.  Storage for a full disk.
     Status Append(ByteSpan chunk);
     // All chunks are there: verifies the whole digest, then renames.  Durable against SIGKILL, not fsynced (a body lost
-    // with the machine is uploaded again).
+    // with the machine is uploaded again).  Last call.  FailedPrecondition when chunks are missing; DataLoss when the
+    // manifest contradicts itself, and then nothing is kept.
     Status Finish();
 
    private:
@@ -48,7 +52,7 @@ class BlobStore {
 
   // Removes a blob (whole or partial); absent is fine.
   Status Remove(const Digest& digest);
-  // Removes everything that `keep` does not name.
+  // Removes every blob that `keep` does not name and nobody is receiving.
   Status RetainOnly(const std::set<Digest>& keep);
   std::uint64_t BytesUsed() const;
 

@@ -15,7 +15,8 @@
 namespace consilium::transport {
 
 // Implemented by the coordinator's shell.  Called from transport threads: the On... calls for one site are in order and
-// never concurrent, all others may be concurrent.  Must return soon (hand the work to a queue); may call Send and Close.
+// never concurrent, all others may be concurrent.  Must return soon (hand the work to a queue); may call Send and
+// Close.
 class CoordinatorEvents {
  public:
   virtual ~CoordinatorEvents() = default;
