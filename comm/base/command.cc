@@ -100,7 +100,7 @@ Status Guarded(const std::function<Status()>& body) {
 
 Command::Command(std::string program_and_verb, std::string description, std::string example)
     : impl_(std::make_unique<Impl>(program_and_verb, description)) {
-  impl_->app.footer("\nExample:\n  " + example);
+  impl_->app.footer("Example:\n  " + example);
   impl_->app.add_flag("--json", impl_->json, "print the result for machines on stdout");
   impl_->app.get_formatter()->column_width(34);
 }

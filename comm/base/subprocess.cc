@@ -53,6 +53,8 @@ Prepared Prepare(const SubprocessOptions& options) {
     ::dup2(prepared.output_descriptor, STDOUT_FILENO);
     ::dup2(prepared.output_descriptor, STDERR_FILENO);
   }
+  ::signal(SIGPIPE, SIG_DFL);  // ignored ones would be inherited; a program that is not ours may count on them
+  ::signal(SIGXFSZ, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -55,10 +55,13 @@ StatusOr<Duration> ParseDuration(const std::string& text) {
 std::string FormatDuration(Duration duration) {
   const double seconds = Seconds(duration);
   char text[64];
-  if (seconds < 1) {
+  // Each bound is where the next unit begins after rounding, so that 59.9 s reads 1m and not 60s.
+  if (seconds < 0.9995) {
     std::snprintf(text, sizeof text, "%.0fms", seconds * 1e3);
-  } else if (seconds < 60) {
-    std::snprintf(text, sizeof text, seconds < 10 ? "%.1fs" : "%.0fs", seconds);
+  } else if (seconds < 9.95) {
+    std::snprintf(text, sizeof text, "%.1fs", seconds);
+  } else if (seconds < 59.5) {
+    std::snprintf(text, sizeof text, "%.0fs", seconds);
   } else {
     const auto whole = static_cast<long long>(std::llround(seconds));
     if (whole < 3600) {
