@@ -56,9 +56,10 @@ StatusOr<Image> ReadCaseImage(const CaseFiles& files, std::int64_t num_channels)
 StatusOr<std::vector<CaseFiles>> ListImageFolder(const std::filesystem::path& folder,
                                                  const DatasetDescription& description);
 
-// Where data set `name` lies: `name` itself when it is a folder with a dataset.json, else below `data_folder` when that
-// is given, else below $nnUNet_raw, else below $CONSILIUM_DATA.  kNotFound says where was looked and suggests the
-// nearest name.
+// Where data set `name` lies.  With a `data_folder`: the folder of that name in it and nothing else, so `name` may come
+// from a stranger's job; names with a path in them are kPermissionDenied.  Without: `name` itself when it is a folder
+// with a dataset.json, else below $nnUNet_raw, else below $CONSILIUM_DATA.  kNotFound says where was looked and
+// suggests the nearest.
 StatusOr<std::filesystem::path> FindDataset(const std::string& name, const std::filesystem::path& data_folder = {});
 
 }  // namespace consilium::datasets
