@@ -1,0 +1,123 @@
+// Trains one segmentation model: the same class behind `consilium train` and behind a site's worker, so that a
+// federation of one site with one local epoch a round is plain training, bit for bit.
+//
+// The state is exactly (parameters, momentum, cursor): patches are a pure function of the global step, the learning
+// rate of the global epoch.  Whoever saves these three and loads them elsewhere continues bit for bit, for the same
+// ranks, threads and machine.
+//
+// Recipe (nnU-Net; Isensee et al., Nature Methods 18, 2021): SGD with Nesterov momentum, weight decay on everything,
+// the L2 norm of the averaged gradient clipped, a polynomial learning rate set at the start of each epoch, soft Dice +
+// cross entropy with deep supervision.  Dice is averaged over samples in 3D and summed over the batch first in 2D.
+//
+// Ranks: a micro-batch of batch_size / gradient_accumulation patches is split over the ranks, the first ones take the
+// remainder, and each rank's loss is weighted by its share: k ranks compute the gradient of one process, even or not.
+//
+// Thread rule: strand-bound.  Every rank calls the same collective operations (marked below) in the same order.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "comm/collective/communicator.h"
+#include "comm/tensor/parameter_vector.h"
+#include "comm/wire/job.h"
+#include "datasets/preprocess/prepared_case.h"
+
+namespace consilium::trainer {
+
+struct TrainerOptions {
+  wire::JobSpec job;
+  std::int64_t classes = 2;                                  // background included
+  std::span<const datasets::PreparedCase> train_cases;       // with labels; not empty; must outlive the trainer
+  std::span<const datasets::PreparedCase> validation_cases;  // with labels; may be empty; must outlive the trainer
+  collective::Communicator* communicator = nullptr;          // must outlive the trainer; null: one process
+  std::string device = "auto";                               // auto | cpu | cuda | cuda:N; auto: cuda:local_rank if any
+  // Asked before every step, from the thread that trains; true on any rank stops all of them after that step.
+  std::function<bool()> should_stop;
+};
+
+// One optimizer step that is done.  The same on every rank, except for times.
+struct StepReport {
+  std::int64_t epoch = 0;       // global
+  std::int64_t iteration = 0;   // 0-based, within the epoch
+  std::int64_t iterations = 0;  // in an epoch
+  double learning_rate = 0;
+  double loss = 0;                // over the global batch
+  double gradient_norm = 0;       // of the averaged gradient, before clipping
+  double seconds = 0;             // this step took
+  double patches_per_second = 0;  // of this step, all ranks together
+};
+
+class EpochSink {
+ public:
+  virtual ~EpochSink() = default;
+  // After each step, when parameters, momentum and cursor stand right after it; the place to save a checkpoint.  A
+  // failure stops all ranks (on the others: kCancelled, with its message).
+  virtual Status OnStep(const StepReport& step) = 0;
+};
+
+struct EpochReport {
+  std::int64_t epoch = 0;
+  double learning_rate = 0;
+  double loss = 0;     // mean over the epoch's steps
+  double seconds = 0;  // of training; over all runs that took part in this epoch
+  double patches_per_second = 0;
+};
+
+struct ValidationReport {
+  double loss = 0;                  // mean over the batches, as in training; NaN without validation
+  std::vector<double> pseudo_dice;  // a foreground class: 2 TP / (2 TP + FP + FN) over all batches; NaN if absent
+  double mean_dice = 0;             // of those that are not NaN; NaN without any
+};
+
+// How far training has come.
+struct Cursor {
+  std::int64_t epoch = 0;
+  std::int64_t iteration = 0;  // steps of this epoch that are done; all of them: its validation comes next
+  double loss_sum = 0;         // of those steps
+  double seconds = 0;          // of those steps
+};
+
+class Trainer {
+ public:
+  // Collective.  Starts from the job's seeded weights.  Sets torch's number of threads for the whole process.
+  // Errors: InvalidArgument (no cases, channels that differ, fewer patches in a micro-batch than ranks, a device that
+  // is not there), and those of the communicator.
+  static StatusOr<std::unique_ptr<Trainer>> Create(TrainerOptions options);
+  virtual ~Trainer() = default;
+
+  // Collective.  Trains epoch number `epoch` of the whole schedule (wire::ScheduleOf), from where the cursor stands in
+  // it, else from its first step.  Afterwards the cursor stands at {epoch, iterations}.
+  // Errors: kCancelled when should_stop() said so (on all ranks; the last step is whole, training can go on from the
+  // cursor); the sink's; Failed for a gradient or loss that is not finite; GuardTorch's; the communicator's.
+  virtual StatusOr<EpochReport> TrainEpoch(std::int64_t epoch, EpochSink& sink) = 0;
+
+  // Collective.  Pseudo Dice and loss on patches of the validation cases, the same ones for the same epoch.  Moves the
+  // cursor to {epoch + 1, 0}.  Empty numbers (NaN) when there are no validation cases or iterations.
+  virtual StatusOr<ValidationReport> ValidateEpoch(std::int64_t epoch) = 0;
+
+  // Copies.  Both vectors have the model's schema; momentum is 0 before the first step.
+  virtual tensor::ParameterVector Parameters() const = 0;
+  virtual tensor::ParameterVector Momentum() const = 0;
+  virtual Cursor cursor() const = 0;
+
+  // Parameters as they come, e.g. a global model: momentum stays, an epoch half done is forgotten.  Nothing is changed
+  // unless everything fits.  Not collective: call it on all ranks, or Synchronize() afterwards.
+  virtual Status LoadParameters(const tensor::ParameterVector& parameters) = 0;
+  virtual Status LoadMomentum(const tensor::ParameterVector& momentum) = 0;
+  virtual Status SetCursor(const Cursor& cursor) = 0;
+  // Collective.  Every rank takes rank 0's parameters, momentum and cursor.
+  virtual Status Synchronize() = 0;
+
+  // The momentum as a safetensors file, e.g. what a site keeps between two rounds.
+  Status SaveOptimizer(const std::filesystem::path& path) const;
+  Status LoadOptimizer(const std::filesystem::path& path);
+
+  virtual std::string device() const = 0;  // "cpu", "cuda:0"
+  virtual int threads() const = 0;         // of this process
+};
+
+}  // namespace consilium::trainer
