@@ -1,0 +1,214 @@
+#include "datasets/demo/one_brain_sites.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <span>
+#include <utility>
+
+#include "comm/base/rng.h"
+#include "datasets/image/image_io.h"
+
+namespace consilium::datasets {
+namespace {
+
+constexpr std::int16_t kLastCerebral = 90, kLastAal = 116;
+constexpr char kNote[] =
+    "ONE brain, cut into blocks: the left hemisphere is trained on, the right one is held out, no voxel is in both. It "
+    "shows "
+    "that the system works; it says nothing about other people, and makes no clinical claim. Contrast curve, blur and "
+    "noise "
+    "differ by site.";
+
+// Bounding box of everything that is not background; half-open.
+std::pair<Shape3, Shape3> ForegroundBox(const LabelMap& classes) {
+  Shape3 begin = classes.shape, end = {0, 0, 0};
+  std::size_t at = 0;
+  Shape3 voxel;
+  for (voxel[0] = 0; voxel[0] < classes.shape[0]; ++voxel[0])
+    for (voxel[1] = 0; voxel[1] < classes.shape[1]; ++voxel[1])
+      for (voxel[2] = 0; voxel[2] < classes.shape[2]; ++voxel[2], ++at)
+        if (classes.labels[at] > 0)
+          for (int axis = 0; axis < 3; ++axis) {
+            begin[axis] = std::min(begin[axis], voxel[axis]);
+            end[axis] = std::max(end[axis], voxel[axis] + 1);
+          }
+  return {begin, end};
+}
+
+// Edges of [begin, end) cut into the number of equal parts that comes nearest to `part`.
+std::vector<std::int64_t> Edges(std::int64_t begin, std::int64_t end, std::int64_t part) {
+  const std::int64_t count =
+      std::max<std::int64_t>(1, std::lround(static_cast<double>(end - begin) / static_cast<double>(part)));
+  std::vector<std::int64_t> edges;
+  for (std::int64_t i = 0; i <= count; ++i) edges.push_back(begin + (end - begin) * i / count);
+  return edges;
+}
+
+// Voxels of each class in a block: [background, class 1, class 2].
+std::array<std::int64_t, 3> CountClasses(const LabelMap& classes, const Shape3& begin, const Shape3& end) {
+  std::array<std::int64_t, 3> counts{};
+  for (std::int64_t z = begin[0]; z < end[0]; ++z)
+    for (std::int64_t y = begin[1]; y < end[1]; ++y)
+      for (std::int64_t x = begin[2]; x < end[2]; ++x)
+        ++counts[static_cast<std::size_t>(classes.labels[(z * classes.shape[1] + y) * classes.shape[2] + x])];
+  return counts;
+}
+
+template <typename T>
+std::vector<T> Crop(const std::vector<T>& volume, const Shape3& shape, const Shape3& begin, const Shape3& end) {
+  std::vector<T> cropped;
+  for (std::int64_t z = begin[0]; z < end[0]; ++z)
+    for (std::int64_t y = begin[1]; y < end[1]; ++y) {
+      const auto row = volume.begin() + (z * shape[1] + y) * shape[2];
+      cropped.insert(cropped.end(), row + begin[2], row + end[2]);
+    }
+  return cropped;
+}
+
+// The block keeps its place in the world: the origin moves to its first voxel.
+Geometry CropGeometry(Geometry geometry, const Shape3& begin) {
+  const std::array<double, 3> voxel = {static_cast<double>(begin[2]), static_cast<double>(begin[1]),
+                                       static_cast<double>(begin[0])};
+  const auto place = [&](const Geometry& form, int row) {
+    const Affine affine = AffineOf(form);
+    double sum = affine[row][3];
+    for (int column = 0; column < 3; ++column) sum += affine[row][column] * voxel[column];
+    return static_cast<float>(sum);
+  };
+  const Geometry before = geometry;
+  Geometry without_s_form = geometry;
+  without_s_form.sform_code = 0;
+  for (int row = 0; row < 3; ++row) {
+    if (before.sform_code != 0) geometry.srow[row][3] = place(before, row);
+    if (before.qform_code != 0) geometry.offset[row] = place(without_s_form, row);
+  }
+  return geometry;
+}
+
+StatusOr<std::filesystem::path> Template(const std::filesystem::path& folder, const char* name) {
+  const std::filesystem::path path = folder / name;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return NotFound(path.string(),
+                    " is missing: install the Debian package mricron-data, or give a raw data set instead");
+  return path;
+}
+
+}  // namespace
+
+StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal) {
+  LabelMap merged = aal;
+  for (std::int16_t& label : merged.labels) {
+    if (label < 0 || label > kLastAal)
+      return InvalidArgument("label ", label, " is not one of AAL's regions, 0..", kLastAal);
+    label = static_cast<std::int16_t>(label == 0 ? 0 : label <= kLastCerebral ? 1 : 2);
+  }
+  return merged;
+}
+
+StatusOr<std::vector<BrainBlock>> CutBrain(const LabelMap& classes, const CutOptions& options) {
+  const auto [box_begin, box_end] = ForegroundBox(classes);
+  const Affine affine = AffineOf(classes.geometry);
+  if (affine[0][0] == 0) return InvalidArgument("the x axis of the label map does not run from left to right");
+  const auto midline = static_cast<std::int64_t>(std::lround(-affine[0][3] / affine[0][0]));
+  const std::int64_t low_end = midline - options.midline_gap / 2, high_begin = low_end + options.midline_gap;
+  if (low_end <= box_begin[2] || high_begin >= box_end[2])
+    return InvalidArgument("the labels do not reach across the midline, voxel ", midline, " along x");
+  // World x runs from left to right.
+  const bool low_is_left = affine[0][0] > 0;
+
+  std::vector<BrainBlock> blocks;
+  for (const SitePart part : {SitePart::kTraining, SitePart::kHeldOut}) {
+    const bool low_side = (part == SitePart::kTraining) == low_is_left;
+    const auto z_edges = Edges(box_begin[0], box_end[0], options.block[0]);
+    const auto y_edges = Edges(box_begin[1], box_end[1], options.block[1]);
+    const auto x_edges =
+        low_side ? Edges(box_begin[2], low_end, options.block[2]) : Edges(high_begin, box_end[2], options.block[2]);
+    struct Candidate {
+      BrainBlock block;
+      std::int64_t second_class;
+    };
+    std::vector<Candidate> candidates;
+    for (std::size_t z = 0; z + 1 < z_edges.size(); ++z)
+      for (std::size_t y = 0; y + 1 < y_edges.size(); ++y)
+        for (std::size_t x = 0; x + 1 < x_edges.size(); ++x) {
+          BrainBlock block = {.id = Concat("brain_", part == SitePart::kTraining ? "left_" : "right_", z, y, x),
+                              .begin = {z_edges[z], y_edges[y], x_edges[x]},
+                              .end = {z_edges[z + 1], y_edges[y + 1], x_edges[x + 1]},
+                              .part = part,
+                              .site = 0};
+          const auto counts = CountClasses(classes, block.begin, block.end);
+          const double voxels = static_cast<double>(counts[0] + counts[1] + counts[2]);
+          if (static_cast<double>(counts[1] + counts[2]) >= options.foreground_share_min * voxels)
+            candidates.push_back({std::move(block), counts[2]});
+        }
+    // A seeded order, then those with most of class 2 first; dealt in turn, every site gets its share of them.
+    Rng(options.seed, static_cast<std::uint64_t>(part)).Shuffle(std::span(candidates));
+    std::ranges::stable_sort(candidates, std::greater(), &Candidate::second_class);
+    if (candidates.size() < 2 * options.sites || candidates[options.sites - 1].second_class == 0)
+      return InvalidArgument("cutting gives ", candidates.size(), " blocks in a hemisphere, too few for ",
+                             options.sites, " sites with both classes: choose smaller blocks");
+    const std::int64_t at_most = part == SitePart::kTraining ? options.training_blocks_max : options.heldout_blocks_max;
+    const std::size_t turns =
+        candidates.size() / options.sites;  // every site gets as many; one or two may be left over
+    const std::size_t wanted = std::min(turns, static_cast<std::size_t>(std::max<std::int64_t>(at_most, 1)));
+    // When fewer are wanted, every k-th turn, so that blocks rich and poor in class 2 remain.
+    for (std::size_t turn = 0; turn < wanted; ++turn)
+      for (std::size_t site = 0; site < options.sites; ++site) {
+        BrainBlock& block = candidates[turn * turns / wanted * options.sites + site].block;
+        block.site = site;
+        blocks.push_back(std::move(block));
+      }
+  }
+  return blocks;
+}
+
+StatusOr<DemoSites> MakeOneBrainSites(const OneBrainOptions& options) {
+  ASSIGN_OR_RETURN(const std::filesystem::path head_path, Template(options.templates, "ch2.nii.gz"));
+  ASSIGN_OR_RETURN(const std::filesystem::path aal_path, Template(options.templates, "aal.nii.gz"));
+  ASSIGN_OR_RETURN(const Image head, ReadImage(head_path));
+  ASSIGN_OR_RETURN(const LabelMap aal, ReadLabels(aal_path));
+  if (head.channels != 1 || head.shape != aal.shape || !SameGrid(head.geometry, aal.geometry))
+    return InvalidArgument(aal_path.string(), " is not on the grid of ", head_path.string());
+  ASSIGN_OR_RETURN(const LabelMap classes, MergeAalRegions(aal));
+  CutOptions cut = options.cut;
+  cut.sites = options.site_names.size();
+  ASSIGN_OR_RETURN(const std::vector<BrainBlock> blocks, CutBrain(classes, cut));
+
+  Json bounds = Json::object();
+  for (const BrainBlock& block : blocks) bounds[block.id] = {{"begin", block.begin}, {"end", block.end}};
+  SiteFolderWriter::Options writer_options = {
+      .output = options.output,
+      .dataset = kOneBrainDataset,
+      .note = kNote,
+      .description = {{"name", kOneBrainDataset},
+                      {"description", kNote},
+                      {"reference",
+                       "ch2 (Holmes et al. 1998) and AAL (Tzourio-Mazoyer et al. 2002), package mricron-data"},
+                      {"channel_names", {{"0", "MRI"}}},
+                      {"labels", {{"background", 0}, {"CerebralGray", 1}, {"Cerebellum", 2}}}},
+      .method = {
+          {"source", "mricron-data: ch2.nii.gz, aal.nii.gz"}, {"seed", cut.seed}, {"blocks_zyx", std::move(bounds)}}};
+  ASSIGN_OR_RETURN(SiteFolderWriter writer,
+                   SiteFolderWriter::Create(std::move(writer_options), options.site_names, options.looks));
+  const IntensityRange range =
+      RobustRange(head.voxels);  // of the head: blocks of air must not be stretched to full range
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const BrainBlock& block = blocks[i];
+    const Shape3 shape = {block.end[0] - block.begin[0], block.end[1] - block.begin[1], block.end[2] - block.begin[2]};
+    const Geometry geometry = CropGeometry(head.geometry, block.begin);
+    Image image = {.channels = 1,
+                   .shape = shape,
+                   .voxels = Crop(head.voxels, head.shape, block.begin, block.end),
+                   .geometry = geometry};
+    const LabelMap labels = {
+        .shape = shape, .labels = Crop(classes.labels, classes.shape, block.begin, block.end), .geometry = geometry};
+    ApplyScannerLook(options.looks[block.site], range, cut.seed, i, image);
+    RETURN_IF_ERROR(writer.Add(block.site, block.part, block.id, image, labels));
+  }
+  return writer.Finish();
+}
+
+}  // namespace consilium::datasets
