@@ -25,9 +25,10 @@ struct ModelCard {
   datasets::Spacing3 spacing{1, 1, 1};  // mm, of the training cases
   wire::ModelSpec model;                // resolved: strides and kernels filled in
 
-  ModelInput input() const;
   // Axes of the patch that training mirrored and prediction may mirror too: 0..dimension-1, or empty.
   std::vector<std::int64_t> mirror_axes;
+
+  ModelInput input() const;
 };
 
 // From the data set, its preparation and the resolved job (ResolveModel).  `spacing`: of the first training case.
@@ -36,8 +37,8 @@ ModelCard MakeModelCard(const wire::JobSpec& job, const wire::ModelSpec& resolve
                         const datasets::Spacing3& spacing);
 
 Json ModelCardToJson(const ModelCard& card);
-// `where` names the source in errors.  InvalidArgument with the key and what was expected.
-StatusOr<ModelCard> ModelCardFromJson(const Json& json, const std::string& where);
+// Errors: InvalidArgument, with file, line and key, and what was expected.
+StatusOr<ModelCard> ParseModelCard(const ConfigNode& root);
 
 // `run` is the RUN directory.
 Status WriteModelCard(const std::filesystem::path& run, const ModelCard& card);
