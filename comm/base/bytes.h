@@ -31,8 +31,9 @@ class ByteWriter {
   template <typename T>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void Put(T value) {
-    const auto* raw = reinterpret_cast<const std::uint8_t*>(&value);  // little-endian host, checked in bytes.cc
-    bytes_.insert(bytes_.end(), raw, raw + sizeof value);
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof value);
+    std::memcpy(bytes_.data() + at, &value, sizeof value);  // little-endian host, checked in bytes.cc
   }
   void PutString(std::string_view text);  // u32 length, then the bytes
   void PutBytes(ByteSpan bytes);          // u32 length, then the bytes
