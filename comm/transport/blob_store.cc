@@ -161,6 +161,12 @@ Status BlobStore::Receiver::Finish() {
 StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(fs::path folder) {
   RETURN_IF_ERROR(MakeDirectories(folder));
   if (::chmod(folder.c_str(), 0700) != 0) return ErrnoStatus(errno, "chmod 700 " + folder.string());
+  const std::string boot = BootId();
+  const StatusOr<std::string> last_boot = ReadFile(folder / kBootFile);
+  if (!last_boot.ok() || *last_boot != boot) {
+    RETURN_IF_ERROR(RemoveDamaged(folder));
+    RETURN_IF_ERROR(WriteFileAtomic(folder / kBootFile, boot));
+  }
   return std::unique_ptr<BlobStore>(new BlobStore(std::move(folder)));
 }
 

@@ -1,0 +1,35 @@
+// project.yaml: who takes part, and where the coordinator is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/base/config.h"
+#include "comm/base/ids.h"
+
+namespace consilium::coordinator {
+
+struct Project {
+  std::string name;
+  std::string coordinator_name = "coordinator";
+  std::string host;  // a name or address that sites can reach
+  int port = 0;
+  std::string listen_address = "0.0.0.0";
+  std::vector<std::string> extra_hosts;  // more names or addresses for the coordinator's certificate
+  std::vector<SiteName> sites;
+  std::vector<std::string> operators = {"admin"};
+  int valid_days = 365;
+  int ca_valid_days = 3650;
+};
+
+//   name: hippocampus
+//   coordinator: {address: "coordinator.example.org:8443"}   # also: name, listen, hosts
+//   sites: [hospital-a, hospital-b]
+//   operators: [admin]
+//   valid_days: 365
+//   ca_valid_days: 3650
+StatusOr<Project> ReadProject(const ConfigNode& node);
+// What ReadProject ends with: valid names and hosts, no two parties of one name, days that a certificate can have.
+Status CheckProject(const Project& project);
+
+}  // namespace consilium::coordinator
