@@ -1,0 +1,113 @@
+// What sites say about their tasks.
+#include "coordinator/core/fold.h"
+#include "coordinator/core/job_machine.h"
+
+namespace consilium::coordinator {
+namespace {
+
+constexpr std::size_t kFailureTextBytesMax = 4096;  // what the journal keeps of a site's message
+
+Json TaskJson(const SiteName& site, const wire::TaskKey& task) {
+  return {{"site", site.value()},
+          {"round", ToInt(task.round)},
+          {"attempt", ToInt(task.attempt)},
+          {"task", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}};
+}
+
+}  // namespace
+
+// True when the answer does not count; the site has then been told why.
+bool JobMachine::Drop(const SiteName& site, const wire::TaskKey& task, std::string_view message,
+                      const Verdict& verdict) {
+  if (verdict.counts()) return false;
+  Tell(site, wire::Receipt{task, verdict.reason, verdict.detail});
+  Json fields = TaskJson(site, task);
+  fields["message"] = message;
+  fields["reason"] = wire::DropReasonName(verdict.reason);
+  fields["detail"] = verdict.detail;
+  Note("drop", std::move(fields));
+  return true;
+}
+
+void JobMachine::OnAnswer(const SiteName& site, const wire::UpdateReady& ready) {
+  Verdict verdict = JudgeAnswer(state_, site, ready.task);
+  if (verdict.counts() && ready.task.kind != wire::TaskKind::kTrain)
+    verdict = {wire::DropReason::kUnknownTask, "an evaluation has no update"};
+  if (Drop(site, ready.task, "update", verdict)) return;
+  const auto refuse = [&](const std::string& why) {
+    RecordFailure(site, ready.task, StatusCode::kDataLoss, why, {ready.task, wire::DropReason::kBadUpdate, why});
+  };
+  if (!(ready.weight > 0) || ready.weight > kWeightMax)
+    return refuse(Concat("the update's weight is ", ready.weight, ", expected more than 0 and at most ", kWeightMax));
+  if (ready.update.bytes > UpdateBytesMax(state_.model()))
+    return refuse(Concat("the update has ", ready.update.bytes, " bytes, the model only ", state_.model().bytes));
+  // Said again while the first is being checked: the receipt will answer both.
+  if (!pending_.try_emplace(site, PendingUpdate{ready, now_ - phase_since_}).second) return;
+  actions_.push_back(CheckUpdate{site, ready.task, ready.update});
+}
+
+void JobMachine::On(const UpdateChecked& input) {
+  const auto found = pending_.find(input.site);
+  if (found == pending_.end() || found->second.ready.task != input.task) return;  // overtaken by a failure
+  const PendingUpdate pending = std::move(found->second);
+  pending_.erase(found);
+  if (input.verdict.ok()) return AcceptUpdate(input.site, pending);
+  const std::string why = input.verdict.message();
+  RecordFailure(input.site, input.task, input.verdict.code(), why, {input.task, wire::DropReason::kBadUpdate, why});
+}
+
+void JobMachine::AcceptUpdate(const SiteName& site, const PendingUpdate& pending) {
+  const wire::UpdateReady& ready = pending.ready;
+  Commit(UpdateAccepted{site, ready.task, ready.update, ready.weight, ready.metrics});
+  SendReceipt(site, {ready.task, wire::DropReason::kNone, ""});
+  Json fields = TaskJson(site, ready.task);
+  fields["weight"] = ready.weight;
+  fields["bytes"] = ready.update.bytes;
+  fields["seconds"] = Seconds(pending.after);
+  fields["metrics"] = MetricsJson(ready.metrics);
+  Note("update_accepted", std::move(fields));
+  TryClose();
+}
+
+void JobMachine::OnAnswer(const SiteName& site, const wire::EvaluationReport& report) {
+  Verdict verdict = JudgeAnswer(state_, site, report.task);
+  if (verdict.counts() && report.task.kind != wire::TaskKind::kEvaluate)
+    verdict = {wire::DropReason::kUnknownTask, "this task asks for an update"};
+  if (Drop(site, report.task, "evaluation", verdict)) return;
+  Commit(EvaluationAccepted{site, report.task, report.metrics});
+  SendReceipt(site, {report.task, wire::DropReason::kNone, ""});
+  Json fields = TaskJson(site, report.task);
+  fields["seconds"] = Seconds(now_ - phase_since_);
+  fields["metrics"] = MetricsJson(report.metrics);
+  Note("evaluation", std::move(fields));
+  TryClose();
+}
+
+void JobMachine::OnAnswer(const SiteName& site, const wire::TaskFailed& failed) {
+  if (Drop(site, failed.task, "failure", JudgeAnswer(state_, site, failed.task))) return;
+  RecordFailure(site, failed.task, failed.code, failed.message, {failed.task, wire::DropReason::kNone, ""});
+}
+
+void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, StatusCode code,
+                               const std::string& message, const wire::Receipt& receipt) {
+  pending_.erase(site);
+  Commit(TaskFailureRecorded{site, task, code == StatusCode::kOk ? StatusCode::kFailed : code,
+                             message.substr(0, kFailureTextBytesMax)});
+  SendReceipt(site, receipt);
+  Json fields = TaskJson(site, task);
+  fields["code"] = StatusCodeName(code);
+  fields["message"] = message;
+  if (receipt.reason != wire::DropReason::kNone) fields["reason"] = wire::DropReasonName(receipt.reason);
+  Note("site_failed", std::move(fields));
+
+  const SiteWork& work = state_.cohort().at(site);
+  if (!state_.GaveUp(work)) return SendTask(site);
+  if (state_.plan().mode == RoundMode::kWait && state_.phase() == Phase::kCollecting)
+    return FinishJob(StatusCode::kFailed, Concat("round ", state_.round(), ": ", site, " failed ", work.failures,
+                                                 " times, the last time with: ", work.last_failure->message));
+  TryClose();
+}
+
+void JobMachine::SendReceipt(const SiteName& site, const wire::Receipt& receipt) { Tell(site, receipt); }
+
+}  // namespace consilium::coordinator

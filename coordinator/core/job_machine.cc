@@ -1,0 +1,130 @@
+#include "coordinator/core/job_machine.h"
+
+#include <cmath>
+
+namespace consilium::coordinator {
+
+std::uint64_t UpdateBytesMax(const wire::BlobManifest& model) { return model.bytes + (std::uint64_t{1} << 20); }
+
+Json NamesJson(const std::vector<SiteName>& sites) {
+  Json names = Json::array();
+  for (const SiteName& site : sites) names.push_back(site.value());
+  return names;
+}
+
+Json MetricsJson(const wire::Metrics& metrics) {
+  Json json = Json::object();
+  for (const auto& [name, value] : metrics) json[name] = std::isfinite(value) ? Json(value) : Json(nullptr);
+  return json;
+}
+
+StatusOr<JobMachine> JobMachine::Open(JobOpened job) {
+  JobState tried;
+  RETURN_IF_ERROR(Annotate(tried.Apply(job), "opening job '", job.job, "'"));
+  JobMachine machine{JobState()};
+  machine.opening_ = std::move(job);
+  return machine;
+}
+
+StatusOr<JobMachine> JobMachine::Restore(std::span<const Record> records) {
+  if (records.empty()) return DataLoss("the journal is empty");
+  ASSIGN_OR_RETURN(JobState state, JobState::Restore(records));
+  return JobMachine(std::move(state));
+}
+
+std::vector<Action> JobMachine::Step(const Input& input, Instant now) {
+  now_ = now;
+  actions_.clear();
+  std::visit([this](const auto& alternative) { On(alternative); }, input);
+  return std::move(actions_);
+}
+
+void JobMachine::On(const Started&) {
+  phase_since_ = now_;
+  if (state_.phase() == Phase::kNew) {
+    Commit(opening_);
+    Note("job_opened", {{"rounds", ToInt(state_.plan().rounds)}, {"sites", NamesJson(state_.opened().sites)}});
+  } else {
+    Note("recovered", {{"phase", PhaseName(state_.phase())}, {"round", ToInt(state_.round())}});
+  }
+  EnterPhase();
+}
+
+void JobMachine::On(const SiteConnected& input) {
+  connected_.insert(input.site);
+  Note("site_connected", {{"site", input.site.value()}});
+  if (!state_.IsMember(input.site)) return;
+  switch (state_.phase()) {
+    case Phase::kGathering:
+      return TryOpen();
+    case Phase::kCollecting:
+    case Phase::kEvaluating:
+      return SendTask(input.site);
+    case Phase::kFinished:
+      return Tell(input.site, wire::JobEnded{state_.opened().job, state_.outcome().code, state_.outcome().message});
+    case Phase::kNew:
+    case Phase::kFolding:
+      return;
+  }
+}
+
+void JobMachine::On(const SiteDisconnected& input) {
+  if (connected_.erase(input.site) == 0) return;
+  Note("site_disconnected", {{"site", input.site.value()}, {"reason", input.reason}});
+}
+
+void JobMachine::On(const FromSite& input) {
+  std::visit([&](const auto& message) { OnAnswer(input.site, message); }, input.message);
+}
+
+void JobMachine::On(const TimerFired& input) {
+  if (input.id == grace_timer_) {
+    grace_over_ = true;
+    if (state_.phase() != Phase::kGathering) return;
+    TryOpen();
+    if (state_.phase() == Phase::kGathering)
+      Note("awaited", {{"round", ToInt(state_.round())}, {"sites", NamesJson(GatherAwaited())}, {"for", "connection"}});
+  } else if (input.id == deadline_timer_) {
+    deadline_over_ = true;
+    OnDeadline();
+  }
+}
+
+void JobMachine::On(const FoldDone& input) {
+  if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
+  Commit(ModelPublished{input.round, input.model, input.parameters});
+  actions_.push_back(Publish{input.round, input.model});
+  Note("model_published", {{"round", ToInt(input.round)},
+                           {"digest", input.model.digest.ToHex()},
+                           {"parameters", input.parameters.ToHex()},
+                           {"bytes", input.model.bytes},
+                           {"seconds", Seconds(now_ - phase_since_)}});
+  EnterPhase();
+}
+
+std::vector<SiteName> JobMachine::awaited() const {
+  return state_.phase() == Phase::kGathering ? GatherAwaited() : state_.Awaited();
+}
+
+void JobMachine::Commit(Record record) {
+  const Phase before = state_.phase();
+  const Status applied = state_.Apply(record);
+  CONSILIUM_CHECK(applied.ok(), applied.ToString());
+  if (state_.phase() != before) phase_since_ = now_;
+  actions_.push_back(Persist{std::move(record)});
+}
+
+void JobMachine::Note(std::string event, Json fields) {
+  actions_.push_back(Report{std::move(event), std::move(fields)});
+}
+
+std::uint64_t JobMachine::Arm(Duration after) {
+  actions_.push_back(SetTimer{++timers_, after});
+  return timers_;
+}
+
+void JobMachine::Tell(const SiteName& site, wire::CoordinatorMessage message) {
+  if (connected_.contains(site)) actions_.push_back(Send{site, std::move(message)});
+}
+
+}  // namespace consilium::coordinator

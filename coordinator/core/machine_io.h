@@ -1,0 +1,96 @@
+// What goes into the job machine and what comes out of it.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "comm/base/json.h"
+#include "comm/base/time.h"
+#include "coordinator/core/records.h"
+
+namespace consilium::coordinator {
+
+// --- in
+
+// Once, before any other input: after JobMachine::Open and after Restore alike.
+struct Started {};
+// Proven by the site's certificate.  A site that connects anew is disconnected first, if it was connected.
+struct SiteConnected {
+  SiteName site;
+};
+struct SiteDisconnected {
+  SiteName site;
+  std::string reason;
+};
+struct FromSite {
+  SiteName site;
+  wire::SiteMessage message;
+};
+struct TimerFired {
+  std::uint64_t id = 0;
+};
+// The answer to CheckUpdate.
+struct UpdateChecked {
+  SiteName site;
+  wire::TaskKey task;
+  Status verdict;
+};
+// The answer to FoldRound: the new model is durably in the blob store.  (A fold that cannot be done, for want of disk
+// space for example, ends the coordinator instead; restarted, it folds again.)
+struct FoldDone {
+  Round round{};
+  wire::BlobManifest model;
+  Digest parameters;
+};
+
+using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone>;
+
+// --- out: to be executed in order
+
+// Durable before anything after it is executed.
+struct Persist {
+  Record record;
+};
+struct Send {
+  SiteName site;  // connected, as far as the machine was told
+  wire::CoordinatorMessage message;
+};
+// TimerFired{id} after so long.  Timers are never cancelled: an outdated id is ignored.
+struct SetTimer {
+  std::uint64_t id = 0;
+  Duration after{};
+};
+// Is the blob there, has it the model's tensors, are all values finite?  Answer with UpdateChecked.
+struct CheckUpdate {
+  SiteName site;
+  wire::TaskKey task;
+  wire::BlobManifest update;
+};
+struct Contribution {
+  SiteName site;
+  wire::BlobManifest update;
+  double weight = 1;
+  friend bool operator==(const Contribution&, const Contribution&) = default;
+};
+// Answer with FoldDone.
+struct FoldRound {
+  Round round{};
+  std::vector<Contribution> contributions;  // in name order
+};
+// A new global model is in force: blobs other than it are no longer needed.
+struct Publish {
+  Round round{};
+  wire::BlobManifest model;
+};
+// The job is over; state().outcome() says how.  Given again when a finished job is started again.
+struct Finish {};
+// A fact for events.jsonl and the log.  Not durable: after a crash some are missing.
+struct Report {
+  std::string event;  // "round_closed"
+  Json fields;        // a map
+};
+
+using Action = std::variant<Persist, Send, SetTimer, CheckUpdate, FoldRound, Publish, Finish, Report>;
+
+}  // namespace consilium::coordinator

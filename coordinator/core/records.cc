@@ -1,0 +1,138 @@
+#include "coordinator/core/records.h"
+
+namespace consilium::coordinator {
+namespace {
+
+constexpr std::size_t kTextBytesMax = 1 << 20;
+constexpr std::size_t kMetricsMax = 4096;
+
+// Writer and Reader take the same list of fields (Fields() below), so what is written is what is read.
+struct Writer {
+  ByteWriter bytes;
+  void operator()(const std::string& text) { bytes.PutString(text); }
+  template <typename Tag>
+  void operator()(const StrongString<Tag>& id) {
+    bytes.PutString(id.value());
+  }
+  template <typename T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+  void operator()(T value) { bytes.Put(value); }
+  void operator()(const Digest& digest) { bytes.PutRaw(digest.bytes); }
+  void operator()(const wire::BlobManifest& manifest) { wire::Encode(manifest, &bytes); }
+  void operator()(const std::vector<SiteName>& sites) {
+    bytes.Put(static_cast<std::uint32_t>(sites.size()));
+    for (const SiteName& site : sites) (*this)(site);
+  }
+  void operator()(const wire::Metrics& metrics) {
+    bytes.Put(static_cast<std::uint32_t>(metrics.size()));
+    for (const auto& [name, value] : metrics) bytes.PutString(name), bytes.Put(value);
+  }
+};
+
+struct Reader {
+  ByteReader bytes;
+  void operator()(std::string& text) { text = bytes.GetString(kTextBytesMax); }
+  template <typename Tag>
+  void operator()(StrongString<Tag>& id) {
+    id = StrongString<Tag>(bytes.GetString(kTextBytesMax));
+  }
+  void operator()(double& value) { value = bytes.Get<double>(); }
+  void operator()(Round& round) { round = bytes.Get<Round>(); }
+  void operator()(Attempt& attempt) { attempt = bytes.Get<Attempt>(); }
+  void operator()(StatusCode& code) { Enum(code, StatusCode::kUnimplemented); }
+  void operator()(wire::TaskKind& kind) { Enum(kind, wire::TaskKind::kEvaluate); }
+  void operator()(Digest& digest) {
+    if (const ByteSpan raw = bytes.GetRaw(digest.bytes.size()); !raw.empty())
+      std::copy(raw.begin(), raw.end(), digest.bytes.begin());
+  }
+  void operator()(wire::BlobManifest& manifest) { manifest = wire::DecodeManifest(&bytes); }
+  void operator()(std::vector<SiteName>& sites) {
+    const std::uint32_t count = bytes.GetCount(sizeof(std::uint32_t));
+    for (std::uint32_t i = 0; i < count && bytes.status().ok(); ++i) (*this)(sites.emplace_back());
+  }
+  void operator()(wire::Metrics& metrics) {
+    const std::uint32_t count = bytes.GetCount(sizeof(std::uint32_t) + sizeof(double));
+    if (count > kMetricsMax) return bytes.Fail(Concat(count, " metrics"));
+    for (std::uint32_t i = 0; i < count && bytes.status().ok(); ++i) {
+      const std::string name = bytes.GetString(kTextBytesMax);
+      const auto value = bytes.Get<double>();
+      if (!metrics.empty() && name <= metrics.rbegin()->first) return bytes.Fail("metric names are not in order");
+      metrics[name] = value;
+    }
+  }
+  template <typename T>
+  void Enum(T& value, T last) {
+    value = bytes.Get<T>();
+    if (value < T{} || value > last) bytes.Fail("a value beyond the last known one"), value = T{};
+  }
+};
+
+template <typename Io, typename Key>
+void TaskFields(Io& io, Key& task) {
+  io(task.job), io(task.round), io(task.attempt), io(task.kind);
+}
+
+// `T` is the record, const when writing.
+template <typename Io, typename T>
+void Fields(Io& io, T& record) {
+  using R = std::remove_const_t<T>;
+  if constexpr (std::is_same_v<R, JobOpened>) {
+    io(record.job), io(record.job_json), io(record.sites), io(record.model);
+  } else if constexpr (std::is_same_v<R, RoundOpened>) {
+    io(record.round), io(record.cohort), io(record.model);
+  } else if constexpr (std::is_same_v<R, UpdateAccepted>) {
+    io(record.site), TaskFields(io, record.task), io(record.update), io(record.weight), io(record.metrics);
+  } else if constexpr (std::is_same_v<R, TaskFailureRecorded>) {
+    io(record.site), TaskFields(io, record.task), io(record.code), io(record.message);
+  } else if constexpr (std::is_same_v<R, RoundClosed>) {
+    io(record.round), io(record.contributors), io(record.missing);
+  } else if constexpr (std::is_same_v<R, ModelPublished>) {
+    io(record.round), io(record.model), io(record.parameters);
+  } else if constexpr (std::is_same_v<R, EvaluationOpened>) {
+    io(record.cohort);
+  } else if constexpr (std::is_same_v<R, EvaluationAccepted>) {
+    io(record.site), TaskFields(io, record.task), io(record.metrics);
+  } else {
+    static_assert(std::is_same_v<R, JobFinished>);
+    io(record.code), io(record.message);
+  }
+}
+
+template <std::size_t Index = 0>
+StatusOr<Record> DecodeAs(std::uint8_t index, Reader* reader) {
+  if constexpr (Index == std::variant_size_v<Record>) {
+    return DataLoss("record kind ", int{index}, " is not known");
+  } else {
+    if (index != Index) return DecodeAs<Index + 1>(index, reader);
+    std::variant_alternative_t<Index, Record> record;
+    Fields(*reader, record);
+    RETURN_IF_ERROR(reader->bytes.Finish());
+    return Record(std::move(record));
+  }
+}
+
+}  // namespace
+
+Bytes Encode(const Record& record) {
+  Writer writer;
+  writer(static_cast<std::uint8_t>(record.index()));
+  std::visit([&](const auto& alternative) { Fields(writer, alternative); }, record);
+  return std::move(writer.bytes).Take();
+}
+
+StatusOr<Record> DecodeRecord(ByteSpan bytes) {
+  Reader reader{ByteReader(bytes)};
+  const auto index = reader.bytes.Get<std::uint8_t>();
+  RETURN_IF_ERROR(reader.bytes.status());
+  return DecodeAs(index, &reader);
+}
+
+std::string_view RecordName(const Record& record) {
+  static constexpr std::string_view kNames[] = {"JobOpened",           "RoundOpened",        "UpdateAccepted",
+                                                "TaskFailureRecorded", "RoundClosed",        "ModelPublished",
+                                                "EvaluationOpened",    "EvaluationAccepted", "JobFinished"};
+  static_assert(std::size(kNames) == std::variant_size_v<Record>);
+  return kNames[record.index()];
+}
+
+}  // namespace consilium::coordinator

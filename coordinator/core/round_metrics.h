@@ -1,0 +1,26 @@
+// metrics.jsonl as a view of the journal: one line a round, the same whether it is made live or from a restored
+// journal.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "comm/base/json.h"
+#include "coordinator/core/records.h"
+
+namespace consilium::coordinator {
+
+// Strand-bound.
+class RoundMetrics {
+ public:
+  // Feed every record in journal order; a line comes when a round's model is published.
+  // {"round", "contributors", "missing", "weight", "model", "parameters", "mean": {...}, "sites": {name: {"weight",
+  // "bytes", "metrics"}}} "mean" weighs each metric by the sites' weights over the sites that report it.
+  std::optional<Json> Apply(const Record& record);
+
+ private:
+  std::map<SiteName, UpdateAccepted> updates_;
+  RoundClosed closed_;
+};
+
+}  // namespace consilium::coordinator
