@@ -10,7 +10,7 @@
 // The manifest is written last and is the commit point: a generation without one does not exist.  So kill -9 at any
 // moment leaves the old or the new checkpoint, and Open() sweeps what a killed writer left.  `latest` keeps two
 // generations: when a file of the newest is missing or its SHA-256 is not the manifest's, the one before is used, and
-// `notice` says so.
+// Load() says so.
 //
 // Thread rule: strand-bound.  One writer: hold the RUN's lock (run_lock.h).
 #pragma once
@@ -60,9 +60,10 @@ class CheckpointStore {
   // Errors: Storage (disk full, ...).
   Status Save(CheckpointKind kind, const Checkpoint& checkpoint);
 
-  // The newest generation that is whole; nullopt when none was ever committed.  `notices` gets a line for each that was
-  // skipped.  Errors: DataLoss when there are some and none is whole.
-  StatusOr<std::optional<Checkpoint>> Load(CheckpointKind kind, std::vector<std::string>* notices) const;
+  // The newest generation that is whole; nullopt when none was ever committed.  Newer ones that are not are then
+  // discarded, so that the good one stays the fallback of the next Save(); `notices` gets a line for each.
+  // Errors: Storage when there are some and none is whole (then nothing is discarded).
+  StatusOr<std::optional<Checkpoint>> Load(CheckpointKind kind, std::vector<std::string>* notices);
 
   Status Remove(CheckpointKind kind);
 

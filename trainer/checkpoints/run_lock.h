@@ -2,15 +2,17 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "comm/base/status.h"
 
 namespace consilium::trainer {
 
-// Held until destroyed or the process ends, however it ends (flock on RUN/.lock, which stays as an empty file).
+// Held until destroyed or the process ends, however it ends (flock on RUN/.lock; the file stays, with the pid of the
+// last holder).
 class RunLock {
  public:
-  // FailedPrecondition when another process holds it, with its pid where that can be told.
+  // FailedPrecondition when somebody else holds it, with the pid.
   static StatusOr<RunLock> Acquire(const std::filesystem::path& run);
   RunLock(RunLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   RunLock& operator=(RunLock&&) = delete;
