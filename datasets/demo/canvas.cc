@@ -50,7 +50,7 @@ std::int64_t Canvas::TextWidth(std::string_view line, int scale) {
   return line.empty() ? 0 : (static_cast<std::int64_t>(line.size()) * (kGlyphWidth + 1) - 1) * scale;
 }
 
-std::int64_t Canvas::LineHeight(int scale) { return (kGlyphHeight + 3) * scale; }
+std::int64_t Canvas::LineHeight(int scale) { return (kGlyphHeight + 2) * scale; }
 
 Color Canvas::At(std::int64_t x, std::int64_t y) const {
   CONSILIUM_CHECK(x >= 0 && y >= 0 && x < width_ && y < height_, x, ", ", y);

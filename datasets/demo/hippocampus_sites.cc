@@ -33,6 +33,9 @@ StatusOr<DemoSites> MakeHippocampusSites(const HippocampusOptions& options) {
                            options.training_cases, " training and ", options.heldout_cases, " held-out cases need ",
                            sites * (options.training_cases + options.heldout_cases), ": ask for fewer");
 
+  if (description.contains("description") && description["description"].is_string())
+    description["description"] = description["description"].get<std::string>() + ". Changed: " + kNote;
+
   std::vector<CaseFiles> cases = source.cases;
   Rng(options.seed, StreamOf({0x73697465})).Shuffle(std::span(cases));
 

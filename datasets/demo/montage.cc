@@ -1,9 +1,11 @@
 #include "datasets/demo/montage.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 #include "datasets/demo/scanner_look.h"
@@ -160,8 +162,10 @@ void DrawMargin(const MontageRow& row, std::int16_t last_class, std::int64_t top
   canvas.Text(kMargin, y, "Dice", kQuietText);
   y += Canvas::LineHeight();
   for (std::int16_t label = 1; label <= last_class; ++label, y += Canvas::LineHeight()) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%.3f", DiceOfClass(row.truth, row.prediction, label));
+    const bool anywhere = std::ranges::find(row.truth.labels, label) != row.truth.labels.end() ||
+                          std::ranges::find(row.prediction.labels, label) != row.prediction.labels.end();
+    char text[16] = "-";  // of a class that is in neither, nothing can be said
+    if (anywhere) std::snprintf(text, sizeof text, "%.3f", DiceOfClass(row.truth, row.prediction, label));
     canvas.FillRectangle(kMargin, y, 14, 14, ClassColor(label));
     canvas.Text(kMargin + 22, y, text, kText);
   }

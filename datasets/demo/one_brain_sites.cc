@@ -96,6 +96,59 @@ StatusOr<std::filesystem::path> Template(const std::filesystem::path& folder, co
   return path;
 }
 
+struct Candidate {
+  BrainBlock block;
+  std::array<std::int64_t, 3> voxels;  // of each class
+};
+
+// Cuts [begin, end) into equal blocks; those with too little foreground are left out.
+std::vector<Candidate> CutSide(const LabelMap& classes, const Shape3& begin, const Shape3& end, SitePart part,
+                               const CutOptions& options) {
+  std::array<std::vector<std::int64_t>, 3> edges;
+  for (int axis = 0; axis < 3; ++axis) edges[axis] = Edges(begin[axis], end[axis], options.block[axis]);
+  std::vector<Candidate> candidates;
+  for (std::size_t z = 0; z + 1 < edges[0].size(); ++z)
+    for (std::size_t y = 0; y + 1 < edges[1].size(); ++y)
+      for (std::size_t x = 0; x + 1 < edges[2].size(); ++x) {
+        BrainBlock block = {.id = Concat("brain_", part == SitePart::kTraining ? "left_" : "right_", z, y, x),
+                            .begin = {edges[0][z], edges[1][y], edges[2][x]},
+                            .end = {edges[0][z + 1], edges[1][y + 1], edges[2][x + 1]},
+                            .part = part,
+                            .site = 0};
+        const auto voxels = CountClasses(classes, block.begin, block.end);
+        const double foreground = static_cast<double>(voxels[1] + voxels[2]);
+        if (foreground >= options.foreground_share_min * (foreground + static_cast<double>(voxels[0])))
+          candidates.push_back({std::move(block), voxels});
+      }
+  return candidates;
+}
+
+// Gives every site as many blocks (one or two may be left over), rich and poor in class 2 alike.
+StatusOr<std::vector<BrainBlock>> Deal(std::vector<Candidate> candidates, std::int64_t blocks_max, std::uint64_t stream,
+                                       const CutOptions& options) {
+  // A seeded order, then those with most of class 2 first; dealt in turns, every site gets its share of them.
+  Rng(options.seed, stream).Shuffle(std::span(candidates));
+  std::ranges::stable_sort(candidates, std::greater(), [](const Candidate& one) { return one.voxels[2]; });
+  const std::size_t turns = candidates.size() / options.sites;
+  const std::size_t wanted = std::min(turns, static_cast<std::size_t>(std::max<std::int64_t>(blocks_max, 1)));
+  std::vector<std::array<std::int64_t, 3>> of_site(options.sites);
+  std::vector<BrainBlock> blocks;
+  for (std::size_t turn = 0; turn < wanted; ++turn)
+    for (std::size_t site = 0; site < options.sites; ++site) {
+      // When fewer are wanted, every k-th turn.
+      Candidate& chosen = candidates[turn * turns / wanted * options.sites + site];
+      for (std::size_t label = 0; label < 3; ++label) of_site[site][label] += chosen.voxels[label];
+      chosen.block.site = site;
+      blocks.push_back(std::move(chosen.block));
+    }
+  for (const auto& voxels : of_site)
+    if (voxels[1] == 0 || voxels[2] == 0)
+      return InvalidArgument("cutting a hemisphere gives ", candidates.size(), " blocks, of which each of ",
+                             options.sites, " sites takes ", wanted,
+                             "; one would lack a class: choose smaller blocks or more of them");
+  return blocks;
+}
+
 }  // namespace
 
 StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal) {
@@ -116,51 +169,18 @@ StatusOr<std::vector<BrainBlock>> CutBrain(const LabelMap& classes, const CutOpt
   const std::int64_t low_end = midline - options.midline_gap / 2, high_begin = low_end + options.midline_gap;
   if (low_end <= box_begin[2] || high_begin >= box_end[2])
     return InvalidArgument("the labels do not reach across the midline, voxel ", midline, " along x");
-  // World x runs from left to right.
-  const bool low_is_left = affine[0][0] > 0;
 
   std::vector<BrainBlock> blocks;
   for (const SitePart part : {SitePart::kTraining, SitePart::kHeldOut}) {
-    const bool low_side = (part == SitePart::kTraining) == low_is_left;
-    const auto z_edges = Edges(box_begin[0], box_end[0], options.block[0]);
-    const auto y_edges = Edges(box_begin[1], box_end[1], options.block[1]);
-    const auto x_edges =
-        low_side ? Edges(box_begin[2], low_end, options.block[2]) : Edges(high_begin, box_end[2], options.block[2]);
-    struct Candidate {
-      BrainBlock block;
-      std::int64_t second_class;
-    };
-    std::vector<Candidate> candidates;
-    for (std::size_t z = 0; z + 1 < z_edges.size(); ++z)
-      for (std::size_t y = 0; y + 1 < y_edges.size(); ++y)
-        for (std::size_t x = 0; x + 1 < x_edges.size(); ++x) {
-          BrainBlock block = {.id = Concat("brain_", part == SitePart::kTraining ? "left_" : "right_", z, y, x),
-                              .begin = {z_edges[z], y_edges[y], x_edges[x]},
-                              .end = {z_edges[z + 1], y_edges[y + 1], x_edges[x + 1]},
-                              .part = part,
-                              .site = 0};
-          const auto counts = CountClasses(classes, block.begin, block.end);
-          const double voxels = static_cast<double>(counts[0] + counts[1] + counts[2]);
-          if (static_cast<double>(counts[1] + counts[2]) >= options.foreground_share_min * voxels)
-            candidates.push_back({std::move(block), counts[2]});
-        }
-    // A seeded order, then those with most of class 2 first; dealt in turn, every site gets its share of them.
-    Rng(options.seed, static_cast<std::uint64_t>(part)).Shuffle(std::span(candidates));
-    std::ranges::stable_sort(candidates, std::greater(), &Candidate::second_class);
-    if (candidates.size() < 2 * options.sites || candidates[options.sites - 1].second_class == 0)
-      return InvalidArgument("cutting gives ", candidates.size(), " blocks in a hemisphere, too few for ",
-                             options.sites, " sites with both classes: choose smaller blocks");
-    const std::int64_t at_most = part == SitePart::kTraining ? options.training_blocks_max : options.heldout_blocks_max;
-    const std::size_t turns =
-        candidates.size() / options.sites;  // every site gets as many; one or two may be left over
-    const std::size_t wanted = std::min(turns, static_cast<std::size_t>(std::max<std::int64_t>(at_most, 1)));
-    // When fewer are wanted, every k-th turn, so that blocks rich and poor in class 2 remain.
-    for (std::size_t turn = 0; turn < wanted; ++turn)
-      for (std::size_t site = 0; site < options.sites; ++site) {
-        BrainBlock& block = candidates[turn * turns / wanted * options.sites + site].block;
-        block.site = site;
-        blocks.push_back(std::move(block));
-      }
+    // The left hemisphere is trained on; world x runs from left to right.
+    const bool low_side = (part == SitePart::kTraining) == (affine[0][0] > 0);
+    Shape3 begin = box_begin, end = box_end;
+    (low_side ? end : begin)[2] = low_side ? low_end : high_begin;
+    const std::int64_t blocks_max =
+        part == SitePart::kTraining ? options.training_blocks_max : options.heldout_blocks_max;
+    ASSIGN_OR_RETURN(const std::vector<BrainBlock> dealt, Deal(CutSide(classes, begin, end, part, options), blocks_max,
+                                                               static_cast<std::uint64_t>(part), options));
+    blocks.insert(blocks.end(), dealt.begin(), dealt.end());
   }
   return blocks;
 }
@@ -188,7 +208,7 @@ StatusOr<DemoSites> MakeOneBrainSites(const OneBrainOptions& options) {
                       {"reference",
                        "ch2 (Holmes et al. 1998) and AAL (Tzourio-Mazoyer et al. 2002), package mricron-data"},
                       {"channel_names", {{"0", "MRI"}}},
-                      {"labels", {{"background", 0}, {"CerebralGray", 1}, {"Cerebellum", 2}}}},
+                      {"labels", {{"background", 0}, {"Cerebrum", 1}, {"Cerebellum", 2}}}},
       .method = {
           {"source", "mricron-data: ch2.nii.gz, aal.nii.gz"}, {"seed", cut.seed}, {"blocks_zyx", std::move(bounds)}}};
   ASSIGN_OR_RETURN(SiteFolderWriter writer,

@@ -21,8 +21,8 @@ namespace consilium::datasets {
 
 inline constexpr char kOneBrainDataset[] = "Dataset901_OneBrain";
 
-// AAL's regions 1..90 (cerebral cortex and nuclei) become 1, 91..116 (cerebellum, vermis) become 2; the rest is 0.
-// Other values are kInvalidArgument.
+// AAL's regions 1..90 (the cerebrum: gyri with the white matter just below them, and nuclei; not the deep white matter)
+// become 1, 91..116 (cerebellum, vermis) become 2; the rest is 0.  Other values are kInvalidArgument.
 StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal);
 
 struct BrainBlock {
