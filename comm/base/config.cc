@@ -31,6 +31,28 @@ namespace {
 
 int LineOf(const YAML::Node& node) { return node.Mark().is_null() ? 0 : node.Mark().line + 1; }
 
+// JSON, which the resolved file becomes, holds UTF-8 only, and yaml-cpp lets other bytes through.
+Status CheckUtf8(const std::string& text, const std::string& name) {
+  int line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    line += lead == '\n';
+    const std::size_t size = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    std::uint32_t point = size < 2 ? lead : lead & (0x7F >> size);
+    bool good = size > 0 && at + size <= text.size();
+    for (std::size_t i = 1; good && i < size; ++i) {
+      const auto next = static_cast<unsigned char>(text[at + i]);
+      good = next >> 6 == 2;
+      point = point << 6 | (next & 0x3F);
+    }
+    constexpr std::uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    good = good && point >= kSmallest[size] && point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF);
+    if (!good) return InvalidArgument(name, ":", line, ": not UTF-8 text; save the file as UTF-8");
+    at += size;
+  }
+  return Status();
+}
+
 // What a reader would otherwise never notice: a key given twice (YAML keeps the first), a key that is no text, an alias
 // that contains itself or multiplies. A job file has tens of nodes; the limits are far above that.
 Status CheckTree(const YAML::Node& node, const std::string& name, int depth, int* nodes_left) {
@@ -66,6 +88,7 @@ ConfigNode& ConfigNode::operator=(const ConfigNode& other) {
 }
 
 StatusOr<ConfigNode> ConfigNode::Parse(const std::string& text, const std::string& name) {
+  RETURN_IF_ERROR(CheckUtf8(text, name));
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1)
@@ -136,6 +159,7 @@ Status ConfigNode::Set(const std::string& assignment) {
   if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
       path.find("..") != std::string::npos)
     return InvalidArgument("--set ", assignment, ": expected key=value, for example train.epochs=3");
+  RETURN_IF_ERROR(CheckUtf8(assignment, "--set"));
   try {
     const YAML::Node value = YAML::Load(assignment.substr(equals + 1));
     RETURN_IF_ERROR(CheckTree(value, "--set " + assignment));

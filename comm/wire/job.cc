@@ -5,7 +5,9 @@
 namespace consilium::wire {
 namespace {
 
-const Rule<std::int64_t> kPositive = AtLeast<std::int64_t>(1);
+// Products of two counts (rounds x local epochs, epochs x iterations) must stay far inside 64 bits: (10^9)^2 = 10^18 <
+// 2^63.
+const Rule<std::int64_t> kPositive = Between<std::int64_t>(1, 1'000'000'000);
 const Rule<std::int64_t> kCount = AtLeast<std::int64_t>(0);
 
 void ReadData(ConfigReader& reader, DataSpec* data) {
@@ -108,6 +110,8 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("sites", [&](ConfigReader& nested) {
     nested.Read("min", &federation->sites_min, kPositive);
     nested.Read("names", &federation->sites);
+    if (!federation->sites.empty() && federation->sites_min > static_cast<std::int64_t>(federation->sites.size()))
+      nested.Refuse("min", Concat("at most the ", federation->sites.size(), " sites that are named"));
     for (const char* later : {"fraction", "over_select"})
       nested.RefuseUnbuilt(later, "every named site takes part in every round");
   });

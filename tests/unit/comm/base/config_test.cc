@@ -130,6 +130,13 @@ TEST(Config, TextThatIsNotYamlNamesItsLine) {
   EXPECT_EQ(ErrorOf("[1, 2]: 3\n"), "job.yaml:1: expected a word as key");
 }
 
+TEST(Config, OnlyUtf8IsText) {
+  EXPECT_EQ(ErrorOf("train:\n  precision: \xBF\n"), "job.yaml:2: not UTF-8 text; save the file as UTF-8");
+  for (const char* bad : {"\xC0\x80", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xE2\x82", "\xFF"})
+    EXPECT_NE(ErrorOf(Concat("# ", bad)).find("not UTF-8"), std::string::npos);
+  EXPECT_EQ(ErrorOf("# \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80\n"), "accepted");
+}
+
 TEST(Config, AnAliasThatContainsItselfIsRefused) {
   EXPECT_NE(ErrorOf("train: &loop\n  patch: *loop\n").find("does an alias contain itself?"), std::string::npos);
 }
