@@ -63,7 +63,10 @@ class ConvBlock final : public torch::nn::Module {
       : conv_(register_module("conv", std::make_shared<Convolution>(Direction::kForward, in, out, kernel, stride))),
         norm_(register_module("norm", std::make_shared<InstanceNorm>(out))) {}
 
-  Tensor forward(const Tensor& x) { return torch::leaky_relu_(norm_->forward(conv_->forward(x)), kLeakySlope); }
+  Tensor forward(const Tensor& x) {
+    Tensor normalized = norm_->forward(conv_->forward(x));
+    return torch::leaky_relu_(normalized, kLeakySlope);  // in place: its backward needs the result alone
+  }
 
  private:
   std::shared_ptr<Convolution> conv_;
