@@ -11,6 +11,8 @@
 // Thread rule: one thread at a time; Abort() from any thread.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,21 +62,39 @@ class Communicator {
   // rank with its code, as "rank 2 of 4: <message>".
   Status Agree(const Status& mine);
 
-  // Ends all operations in flight, here and (through broken connections) at the peers.  No operation works afterwards.
-  virtual void Abort() = 0;
+  // Breaks the connections, so that the peers' operations end now; one in flight here ends at its timeout at the
+  // latest. No operation works afterwards.  Any thread.
+  void Abort();
 
   // The c10d group, for GradientReducer; null in a gang of one without a backend.
   virtual c10d::ProcessGroup* process_group() { return nullptr; }
-  // Turns the exception in flight into this gang's Status and remembers it; call it in a catch block.
-  virtual Status FailureInFlight(const std::string& what) = 0;
+  // The exception in flight as a Status; when it is about the gang, it is the gang's failure from now on.  Call it in a
+  // catch block.
+  Status FailureInFlight(const std::string& what);
+  // OK, or the failure that every operation now returns.
+  const Status& failure() const { return failure_; }
 
  protected:
   explicit Communicator(const Place& place) : place_(place) {}
+  bool stopped() const { return aborted_ || !failure_.ok(); }
   const Place place_;
 
  private:
-  virtual Status DoAllReduceSum(at::Tensor& tensor, const std::string& what) = 0;
-  virtual Status DoBroadcast(at::Tensor& tensor, int root, const std::string& what) = 0;
+  // They throw what the backend throws.  `tensor` is on the backend's device, contiguous and not empty.
+  virtual void SumInPlace(at::Tensor& tensor) = 0;
+  virtual void BroadcastInPlace(at::Tensor& tensor, int root) = 0;
+  virtual bool on_cuda() const { return false; }
+  virtual void BreakConnections() = 0;
+  // Adds to a failure what this rank can find out about the others.
+  virtual Status Explain(Status failure) { return failure; }
+  virtual void LeaveWord(const Status& /*mine*/) {}
+
+  template <typename Operation>
+  Status Collective(at::Tensor& tensor, const std::string& what, Operation operation);
+
+  Status failure_;
+  std::atomic<bool> aborted_ = false;
+  std::int64_t operations_ = 0;
 };
 
 // A gang of one: every operation is done at once.

@@ -40,12 +40,12 @@ struct ReducerOptions {
   // Bytes in a bucket; 0: an eighth of the gradients, at least 64 KiB and at most DDP's 25 MiB.  Smaller buckets start
   // earlier, larger ones cost fewer round trips.
   std::int64_t bucket_bytes = 0;
-  OverlapTrace* trace = nullptr;  // not owned; may be null
+  OverlapTrace* trace = nullptr;  // not owned, outlives the reducer; may be null
 };
 
 class GradientReducer {
  public:
-  // Checks that every rank has the same parameters (names of the first that differ in the error), then gives all ranks
+  // Checks that every rank has the same parameters (InvalidArgument, naming a rank that differs), then gives all ranks
   // the parameters and buffers of rank 0.  `parameters`: leaves that require a gradient, in the same order everywhere.
   // In a gang of one nothing is reduced and nothing is copied.
   static StatusOr<std::unique_ptr<GradientReducer>> Create(Communicator& communicator, const NamedTensors& parameters,
