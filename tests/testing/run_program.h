@@ -16,13 +16,14 @@ struct ProgramResult {
   std::string output;  // stdout and stderr, as they came
 };
 
-// `arguments[0]` is a program of the build's bin folder.  A program that runs longer than `timeout` is killed; its exit code is
-// then 128 + 9.
+// `arguments[0]` is a program of the build's bin folder.  A program that runs longer than `timeout` is killed; its exit
+// code is then 128 + 9.
 inline ProgramResult RunProgram(std::vector<std::string> arguments, const std::filesystem::path& log,
                                 const std::map<std::string, std::string>& environment = {},
                                 Duration timeout = std::chrono::seconds(90)) {
   arguments[0] = (std::filesystem::path(CONSILIUM_BIN_DIR) / arguments[0]).string();
-  StatusOr<Subprocess> child = Subprocess::Start({.arguments = std::move(arguments), .environment = environment, .output = log});
+  StatusOr<Subprocess> child =
+      Subprocess::Start({.arguments = std::move(arguments), .environment = environment, .output = log});
   if (!child.ok()) return {-1, child.status().ToString()};
   StatusOr<ExitResult> result = child->Wait(timeout);
   ProgramResult program;

@@ -48,7 +48,8 @@ Case MakeCase(const TinyDatasetOptions& options, std::uint64_t number) {
   return made;
 }
 
-Status WriteCases(const fs::path& images, const fs::path& labels, const TinyDatasetOptions& options, std::int64_t begin, std::int64_t end) {
+Status WriteCases(const fs::path& images, const fs::path& labels, const TinyDatasetOptions& options, std::int64_t begin,
+                  std::int64_t end) {
   RETURN_IF_ERROR(MakeDirectories(images));
   RETURN_IF_ERROR(MakeDirectories(labels));
   for (std::int64_t i = begin; i < end; ++i) {
@@ -66,7 +67,8 @@ StatusOr<fs::path> WriteTinyDataset(const fs::path& folder, const TinyDatasetOpt
   const fs::path dataset = folder / kTinyDatasetName;
   RETURN_IF_ERROR(WriteCases(dataset / "imagesTr", dataset / "labelsTr", options, 0, options.cases));
   if (options.held_out)
-    RETURN_IF_ERROR(WriteCases(folder / "heldout/imagesTs", folder / "heldout/labelsTs", options, options.cases, options.cases + 2));
+    RETURN_IF_ERROR(WriteCases(folder / "heldout/imagesTs", folder / "heldout/labelsTs", options, options.cases,
+                               options.cases + 2));
   const Json description = {{"channel_names", {{"0", "MRI"}}},
                             {"labels", {{"background", 0}, {"bright", 1}, {"dim", 2}}},
                             {"numTraining", options.cases},
@@ -76,12 +78,13 @@ StatusOr<fs::path> WriteTinyDataset(const fs::path& folder, const TinyDatasetOpt
 }
 
 std::string TinyJobYaml(const std::string& name, std::int64_t epochs, std::int64_t iterations) {
-  return Concat("name: ", name, "\ndata: {dataset: ", kTinyDatasetName,
-                ", configuration: 3d_fullres, fold: 0}\n"
-                "model: {architecture: plain_unet, patch_size: [16, 16, 16], base_features: 4, strides: [[1, 1, 1], [2, 2, 2]]}\n"
-                "train: {epochs: ",
-                epochs, ", iterations: ", iterations,
-                ", validation_iterations: 1, batch_size: 2, seed: 7, threads: 1, learning_rate: 0.02, momentum: 0.9}\n");
+  return Concat(
+      "name: ", name, "\ndata: {dataset: ", kTinyDatasetName,
+      ", configuration: 3d_fullres, fold: 0}\n"
+      "model: {architecture: plain_unet, patch_size: [16, 16, 16], base_features: 4, strides: [[1, 1, 1], [2, 2, 2]]}\n"
+      "train: {epochs: ",
+      epochs, ", iterations: ", iterations,
+      ", validation_iterations: 1, batch_size: 2, seed: 7, threads: 1, learning_rate: 0.02, momentum: 0.9}\n");
 }
 
 }  // namespace consilium::testing

@@ -1,5 +1,5 @@
-// A raw data set small enough to train on in seconds: each case is a noisy cube with a bright ball (label 1) beside a dim one
-// (label 2).
+// A raw data set small enough to train on in seconds: each case is a noisy cube with a bright ball (label 1) beside a
+// dim one (label 2).
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,16 @@ namespace consilium::testing {
 
 struct TinyDatasetOptions {
   std::int64_t cases = 6;
-  std::int64_t edge = 16;     // voxels of each side
+  std::int64_t edge = 16;  // voxels of each side
   std::uint64_t seed = 1;
-  bool held_out = false;      // also writes heldout/{imagesTs,labelsTs} beside the data set, two cases
+  bool held_out = false;  // also writes heldout/{imagesTs,labelsTs} beside the data set, two cases
 };
 
 inline constexpr char kTinyDatasetName[] = "Dataset900_Tiny";
 
 // Writes `folder`/Dataset900_Tiny and returns its path.
-StatusOr<std::filesystem::path> WriteTinyDataset(const std::filesystem::path& folder, const TinyDatasetOptions& options = {});
+StatusOr<std::filesystem::path> WriteTinyDataset(const std::filesystem::path& folder,
+                                                 const TinyDatasetOptions& options = {});
 
 // A job for it: plain U-Net of two stages, patch 16^3 (or `edge`), `epochs` of `iterations`.
 std::string TinyJobYaml(const std::string& name, std::int64_t epochs, std::int64_t iterations);

@@ -32,8 +32,9 @@ class BadInput : public ::testing::Test {
   void WriteJob(const std::string& yaml) { ASSERT_TRUE(WriteFileAtomic(scratch_ / "job.yaml", yaml).ok()); }
 
   ProgramResult Train(std::vector<std::string> extra = {}) {
-    std::vector<std::string> arguments = {"consilium-trainer", "train", (scratch_ / "job.yaml").string(), "--data", (scratch_ / "data").string(),
-                                          "--output", (scratch_ / "run").string()};
+    std::vector<std::string> arguments = {
+        "consilium-trainer",          "train",    (scratch_ / "job.yaml").string(), "--data",
+        (scratch_ / "data").string(), "--output", (scratch_ / "run").string()};
     arguments.insert(arguments.end(), extra.begin(), extra.end());
     return RunProgram(arguments, scratch_ / Concat("log", ++runs_));
   }
@@ -99,7 +100,8 @@ TEST_F(BadInput, TheOddFilesOfARealDatasetAreReported) {
   fs::copy_file(bad / "images/hippocampus_118.nii.gz", dataset_ / "imagesTr/hippocampus_118_0000.nii.gz");
   fs::copy_file(bad / "labels/hippocampus_010.nii.gz", dataset_ / "labelsTr/hippocampus_010.nii.gz");
   fs::copy_file(bad / "labels/hippocampus_281.nii.gz", dataset_ / "labelsTr/hippocampus_281.nii.gz");
-  ExpectRefused(Train(), AllOf(HasSubstr("hippocampus_118"), HasSubstr("hippocampus_010"), HasSubstr("hippocampus_281")));
+  ExpectRefused(Train(),
+                AllOf(HasSubstr("hippocampus_118"), HasSubstr("hippocampus_010"), HasSubstr("hippocampus_281")));
 }
 
 TEST_F(BadInput, AnUnknownKeyIsAnsweredWithTheNearestAndItsLine) {
@@ -135,10 +137,12 @@ TEST_F(BadInput, AFormerRunIsNotOverwritten) {
 TEST_F(BadInput, AFullDiskDuringACheckpointExits6AndLeavesNothingHalfWritten) {
   const fs::path small = scratch_ / "small";
   fs::create_directories(small);
-  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=64k") != 0) GTEST_SKIP() << "mounting a 64 KiB tmpfs needs root";
-  const ProgramResult result = RunProgram({"consilium-trainer", "train", (scratch_ / "job.yaml").string(), "--data", (scratch_ / "data").string(),
-                                           "--output", (small / "run").string(), "--set", "model.base_features=16"},
-                                          scratch_ / "full.log");
+  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=64k") != 0)
+    GTEST_SKIP() << "mounting a 64 KiB tmpfs needs root";
+  const ProgramResult result = RunProgram(
+      {"consilium-trainer", "train", (scratch_ / "job.yaml").string(), "--data", (scratch_ / "data").string(),
+       "--output", (small / "run").string(), "--set", "model.base_features=16"},
+      scratch_ / "full.log");
   std::vector<std::string> weights;
   for (const auto& entry : fs::recursive_directory_iterator(small))
     if (entry.path().string().find("checkpoint") != std::string::npos) weights.push_back(entry.path().filename());

@@ -1,0 +1,33 @@
+// Tells what the coordinator's events mean, one sentence each, and keeps what the summary needs.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "comm/base/json.h"
+
+namespace consilium::demo {
+
+// Strand-bound.
+class Narrator {
+ public:
+  explicit Narrator(std::int64_t rounds) : rounds_(rounds) {}
+  // The sentence for this event; "" when it is not worth one.
+  std::string Tell(const Json& event);
+
+  bool finished() const { return finished_; }
+  bool succeeded() const { return succeeded_; }
+  const std::string& message() const { return message_; }
+
+ private:
+  std::string TellUpdate(const Json& event);
+  std::string TellRound(const Json& event);
+  std::int64_t rounds_;
+  bool finished_ = false, succeeded_ = false;
+  std::string message_;
+};
+
+// "1.4 MB"
+std::string FormatBytes(double bytes);
+
+}  // namespace consilium::demo

@@ -1,0 +1,132 @@
+#include "deploy/demo/workspace.h"
+
+#include <cstdlib>
+#include <iostream>
+
+#include "comm/base/file.h"
+#include "comm/base/json.h"
+#include "comm/base/subprocess.h"
+#include "comm/wire/job.h"
+
+namespace consilium::demo {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr char kMarker[] = ".consilium-demo";
+constexpr char kHippocampus[] = "Dataset004_Hippocampus";
+constexpr char kOneBrain[] = "Dataset901_OneBrain";
+
+// Runs one of our programs to its end; its output goes to a log whose tail is quoted when it fails.
+Status RunStep(const std::string& program, std::vector<std::string> arguments, const fs::path& log) {
+  ASSIGN_OR_RETURN(const fs::path path, FindProgram(program));
+  const std::string verb = arguments.front();
+  arguments.insert(arguments.begin(), path.string());
+  ASSIGN_OR_RETURN(Subprocess child, Subprocess::Start({.arguments = arguments, .output = log}));
+  ASSIGN_OR_RETURN(const ExitResult result, child.Wait(std::chrono::minutes(5)));
+  if (result.ok()) return Status();
+  std::string tail = ReadFile(log).ok() ? *ReadFile(log) : "";
+  if (tail.size() > 2000) tail = "..." + tail.substr(tail.size() - 2000);
+  return Failed(program, " ", verb, " ended with ", result.ToString(), "; ", log.string(), " says:\n", tail);
+}
+
+// Removes a former demo; refuses to touch any other folder.
+Status MakeFresh(const fs::path& root) {
+  std::error_code error;
+  if (fs::exists(root, error) && !fs::is_empty(root, error)) {
+    if (!fs::exists(root / kMarker, error))
+      return AlreadyExists(root.string(), " exists and was not made by a demo; choose another folder with --output");
+    fs::remove_all(root, error);
+    if (error) return ErrnoStatus(error.value(), "removing the former demo in " + root.string());
+  }
+  RETURN_IF_ERROR(MakeDirectories(root / "logs"));
+  return WriteFileAtomic(root / kMarker, std::string_view("made by consilium demo; safe to remove\n"));
+}
+
+Status WriteProject(const Workspace& workspace) {
+  Json project = {{"name", "demo"},
+                  {"coordinator", {{"name", kCoordinatorName}, {"address", "localhost:8443"}}},
+                  {"sites", workspace.sites}};
+  return WriteFileAtomic(workspace.root / "project.yaml", JsonToYaml(project));
+}
+
+// Chosen for two cores and six minutes; every value is a job key that a person may change.
+Status WriteJob(const Workspace& workspace) {
+  Json job = {{"name", kJobName},
+              {"task", "segmentation"},
+              {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", "all"}}},
+              {"model", {{"architecture", "plain_unet"}, {"patch_size", {40, 56, 40}}, {"base_features", 8}}},
+              {"train",
+               {{"iterations", workspace.iterations},
+                {"validation_iterations", 4},
+                {"batch_size", 2},
+                {"seed", 1},
+                {"threads", 1},
+                {"learning_rate", 0.02},
+                {"momentum", 0.95}}},
+              {"federation",
+               {{"rounds", workspace.rounds},
+                {"mode", "close"},
+                {"sites", {{"min", 2}, {"names", workspace.sites}}},
+                {"round_deadline", "3m"},
+                {"local", {{"iterations", workspace.iterations}}},
+                {"strategy", {{"name", "fedavg"}, {"weighting", "examples"}}}}}};
+  const std::string text =
+      "# One job file drives train, simulate, submit and launch; see docs/job-file.md.\n" + JsonToYaml(job);
+  RETURN_IF_ERROR(WriteFileAtomic(workspace.job_file(), text));
+  return wire::ReadJob(workspace.job_file()).status();
+}
+
+}  // namespace
+
+fs::path FindSource(const DemoOptions& options) {
+  if (!options.source.empty()) return options.source;
+  const char* data = std::getenv("CONSILIUM_DATA");
+  const fs::path candidate = fs::path(data == nullptr ? "../shared/data" : data) / kHippocampus;
+  std::error_code error;
+  return fs::exists(candidate / "dataset.json", error) ? candidate : fs::path();
+}
+
+StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
+  Workspace workspace;
+  workspace.root = fs::absolute(options.output).lexically_normal();
+  workspace.sites = {"hospital-a", "hospital-b", "hospital-c"};
+  const fs::path source = FindSource(options);
+  workspace.one_brain = source.empty();
+  workspace.dataset = workspace.one_brain ? kOneBrain : kHippocampus;
+  workspace.rounds = options.rounds > 0 ? options.rounds : 10;
+  workspace.iterations = options.iterations > 0 ? options.iterations : 30;
+
+  RETURN_IF_ERROR(MakeFresh(workspace.root));
+  if (workspace.one_brain) {
+    std::cerr << "data        one real head (Debian's mricron-data), cut into blocks: this is ONE brain, a "
+                 "demonstration of the\n"
+                 "            machinery and no clinical result. Set CONSILIUM_DATA to use the hippocampus data set.\n";
+  } else {
+    std::cerr << "data        " << source.string() << ", split into three hospitals with different scanners\n";
+  }
+  std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "sites").string()};
+  if (!workspace.one_brain) split.insert(split.end(), {"--source", source.string()});
+  RETURN_IF_ERROR(RunStep("consilium-trainer", split, workspace.log("demo-data")));
+
+  std::cerr << "identities  a certificate authority and one kit per party in " << (workspace.root / "kits").string()
+            << "\n";
+  RETURN_IF_ERROR(WriteProject(workspace));
+  RETURN_IF_ERROR(
+      RunStep("consilium",
+              {"provision", (workspace.root / "project.yaml").string(), "--output", (workspace.root / "kits").string()},
+              workspace.log("provision")));
+
+  std::cerr << "job         " << workspace.job_file().string() << ": " << workspace.rounds << " rounds of "
+            << workspace.iterations << " steps at each site\n";
+  RETURN_IF_ERROR(WriteJob(workspace));
+  RETURN_IF_ERROR(
+      RunStep("consilium-trainer",
+              {"init", workspace.job_file().string(), "--data", workspace.data(workspace.sites.front()).string(),
+               "--output", workspace.initial_model().string()},
+              workspace.log("init")));
+  return workspace;
+}
+
+}  // namespace consilium::demo

@@ -1,0 +1,48 @@
+// The folder that the demo works in, and what is put there before any process of the federation starts.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comm/base/status.h"
+
+namespace consilium::demo {
+
+struct DemoOptions {
+  std::filesystem::path output = "consilium-demo";
+  std::filesystem::path
+      source;               // a raw hippocampus data set; empty: $CONSILIUM_DATA, else the one brain of mricron-data
+  std::int64_t rounds = 0;  // 0: the preset's
+  std::int64_t iterations = 0;  // optimizer steps a site takes in a round; 0: the preset's
+};
+
+// Paths inside the workspace.
+struct Workspace {
+  std::filesystem::path root;
+  std::vector<std::string> sites;  // "hospital-a", ...
+  std::string dataset;             // "Dataset004_Hippocampus"
+  bool one_brain = false;          // the fallback: all cases were cut from one person's head
+  std::int64_t rounds = 0;
+  std::int64_t iterations = 0;
+
+  std::filesystem::path data(const std::string& site) const { return root / "sites" / site / "data"; }
+  std::filesystem::path site_state(const std::string& site) const { return root / "sites" / site / "state"; }
+  std::filesystem::path kit(const std::string& party) const { return root / "kits" / party; }
+  std::filesystem::path coordinator_state() const { return root / "coordinator"; }
+  std::filesystem::path job_file() const { return root / "job.yaml"; }
+  std::filesystem::path initial_model() const { return root / "model_initial.safetensors"; }
+  std::filesystem::path log(const std::string& party) const { return root / "logs" / (party + ".log"); }
+};
+
+inline constexpr char kJobName[] = "demo";
+inline constexpr char kCoordinatorName[] = "consortium";
+
+// The raw data set to split, or an empty path for the one-brain fallback.
+std::filesystem::path FindSource(const DemoOptions& options);
+
+// Empties a former demo's folder (and only such a one), splits the data, provisions certificates, writes the job and
+// the initial model.  Says each step on stderr.
+StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options);
+
+}  // namespace consilium::demo
