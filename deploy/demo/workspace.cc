@@ -16,7 +16,6 @@ namespace {
 
 constexpr char kMarker[] = ".consilium-demo";
 constexpr char kHippocampus[] = "Dataset004_Hippocampus";
-constexpr char kOneBrain[] = "Dataset901_OneBrain";
 
 // Runs one of our programs to its end; its output goes to a log whose tail is quoted when it fails.
 Status RunStep(const std::string& program, std::vector<std::string> arguments, const fs::path& log) {
@@ -44,6 +43,20 @@ Status MakeFresh(const fs::path& root) {
   return WriteFileAtomic(root / kMarker, std::string_view("made by consilium demo; safe to remove\n"));
 }
 
+// What the split made: names, data set, the patch that suits the cases.
+Status ReadSites(Workspace* workspace) {
+  const fs::path file = workspace->root / "hospitals" / "sites.json";
+  ASSIGN_OR_RETURN(const Json json, ReadJson(file));
+  try {
+    workspace->dataset = json.at("dataset").get<std::string>();
+    workspace->patch_size = json.at("suggested_patch_size").get<std::vector<std::int64_t>>();
+    for (const Json& site : json.at("sites")) workspace->sites.push_back(site.at("name").get<std::string>());
+  } catch (const Json::exception& error) {
+    return DataLoss(file.string(), " is not as expected: ", error.what());
+  }
+  return Status();
+}
+
 Status WriteProject(const Workspace& workspace) {
   Json project = {{"name", "demo"},
                   {"coordinator", {{"name", kCoordinatorName}, {"address", "localhost:8443"}}},
@@ -55,8 +68,8 @@ Status WriteProject(const Workspace& workspace) {
 Status WriteJob(const Workspace& workspace) {
   Json job = {{"name", kJobName},
               {"task", "segmentation"},
-              {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", "all"}}},
-              {"model", {{"architecture", "plain_unet"}, {"patch_size", {40, 56, 40}}, {"base_features", 8}}},
+              {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", 0}}},
+              {"model", {{"architecture", "plain_unet"}, {"patch_size", workspace.patch_size}, {"base_features", 8}}},
               {"train",
                {{"iterations", workspace.iterations},
                 {"validation_iterations", 4},
@@ -83,7 +96,8 @@ Status WriteJob(const Workspace& workspace) {
 fs::path FindSource(const DemoOptions& options) {
   if (!options.source.empty()) return options.source;
   const char* data = std::getenv("CONSILIUM_DATA");
-  const fs::path candidate = fs::path(data == nullptr ? "../shared/data" : data) / kHippocampus;
+  if (data == nullptr) return {};
+  const fs::path candidate = fs::path(data) / kHippocampus;
   std::error_code error;
   return fs::exists(candidate / "dataset.json", error) ? candidate : fs::path();
 }
@@ -91,10 +105,8 @@ fs::path FindSource(const DemoOptions& options) {
 StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   Workspace workspace;
   workspace.root = fs::absolute(options.output).lexically_normal();
-  workspace.sites = {"hospital-a", "hospital-b", "hospital-c"};
   const fs::path source = FindSource(options);
   workspace.one_brain = source.empty();
-  workspace.dataset = workspace.one_brain ? kOneBrain : kHippocampus;
   workspace.rounds = options.rounds > 0 ? options.rounds : 10;
   workspace.iterations = options.iterations > 0 ? options.iterations : 30;
 
@@ -106,9 +118,11 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   } else {
     std::cerr << "data        " << source.string() << ", split into three hospitals with different scanners\n";
   }
-  std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "sites").string()};
+  std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "hospitals").string()};
   if (!workspace.one_brain) split.insert(split.end(), {"--source", source.string()});
   RETURN_IF_ERROR(RunStep("consilium-trainer", split, workspace.log("demo-data")));
+
+  RETURN_IF_ERROR(ReadSites(&workspace));
 
   std::cerr << "identities  a certificate authority and one kit per party in " << (workspace.root / "kits").string()
             << "\n";

@@ -20,14 +20,15 @@ struct DemoOptions {
 // Paths inside the workspace.
 struct Workspace {
   std::filesystem::path root;
-  std::vector<std::string> sites;  // "hospital-a", ...
-  std::string dataset;             // "Dataset004_Hippocampus"
-  bool one_brain = false;          // the fallback: all cases were cut from one person's head
+  std::vector<std::string> sites;        // "hospital-a", ...
+  std::vector<std::int64_t> patch_size;  // (z, y, x): the median case, rounded up
+  std::string dataset;                   // "Dataset004_Hippocampus"
+  bool one_brain = false;                // the fallback: all cases were cut from one person's head
   std::int64_t rounds = 0;
   std::int64_t iterations = 0;
 
-  std::filesystem::path data(const std::string& site) const { return root / "sites" / site / "data"; }
-  std::filesystem::path site_state(const std::string& site) const { return root / "sites" / site / "state"; }
+  std::filesystem::path data(const std::string& site) const { return root / "hospitals" / site; }
+  std::filesystem::path site_state(const std::string& site) const { return root / "clients" / site; }
   std::filesystem::path kit(const std::string& party) const { return root / "kits" / party; }
   std::filesystem::path coordinator_state() const { return root / "coordinator"; }
   std::filesystem::path job_file() const { return root / "job.yaml"; }
