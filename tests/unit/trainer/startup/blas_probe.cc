@@ -1,0 +1,19 @@
+// Says what is left after the cure: core, arguments, environment and standard input.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "trainer/startup/blas.h"
+
+int main(int argc, char** argv) {
+  consilium::trainer::CureBlas(argv);
+  const char* token = std::getenv("PROBE_TOKEN");
+  std::string line;
+  std::getline(std::cin, line);
+  std::cout << "pid=" << ::getpid() << "\ncore=" << consilium::trainer::LoadedBlas().core
+            << "\ncure=" << static_cast<int>(consilium::trainer::CureOfThisProcess())
+            << "\ntoken=" << (token == nullptr ? "" : token) << "\nstdin=" << line << "\n";
+  for (int i = 0; i < argc; ++i) std::cout << "argv" << i << "=" << argv[i] << "\n";
+  return argc;
+}

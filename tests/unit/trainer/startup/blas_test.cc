@@ -1,0 +1,134 @@
+#include "trainer/startup/blas.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include "comm/base/subprocess.h"
+
+namespace consilium::trainer {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr CpuFeatures kOld{.avx = true};
+constexpr CpuFeatures kAvx2Intel{.avx = true, .avx2_fma = true};
+constexpr CpuFeatures kAvx2Amd{.avx = true, .avx2_fma = true, .amd = true};
+constexpr CpuFeatures kAvx512Intel{.avx = true, .avx2_fma = true, .avx512 = true};
+constexpr CpuFeatures kAvx512Amd{.avx = true, .avx2_fma = true, .avx512 = true, .amd = true};
+
+TEST(BetterCore, RaisesACoreBelowTheCpu) {
+  EXPECT_EQ(BetterCore("Prescott", kAvx512Intel), "SKYLAKEX");
+  EXPECT_EQ(BetterCore("Haswell", kAvx512Amd), "SKYLAKEX");
+  EXPECT_EQ(BetterCore("Zen", kAvx512Amd), "SKYLAKEX");
+  EXPECT_EQ(BetterCore("Prescott", kAvx2Amd), "ZEN");
+  EXPECT_EQ(BetterCore("Barcelona", kAvx2Amd), "ZEN");
+  EXPECT_EQ(BetterCore("Core2", kAvx2Intel), "HASWELL");
+  EXPECT_EQ(BetterCore("Sandybridge", kAvx2Intel), "HASWELL");
+  EXPECT_EQ(BetterCore("Nehalem", kOld), "SANDYBRIDGE");
+  EXPECT_EQ(BetterCore("prescott", kAvx2Intel), "HASWELL") << "OpenBLAS does not mind the case either";
+}
+
+TEST(BetterCore, LeavesAGoodPickAndUnknownNamesAlone) {
+  EXPECT_EQ(BetterCore("SkylakeX", kAvx512Intel), "");
+  EXPECT_EQ(BetterCore("Cooperlake", kAvx512Amd), "");
+  EXPECT_EQ(BetterCore("Haswell", kAvx2Amd), "");
+  EXPECT_EQ(BetterCore("Sandybridge", kOld), "");
+  EXPECT_EQ(BetterCore("Zen9", kAvx512Amd), "") << "a newer library knows more than we do";
+  EXPECT_EQ(BetterCore("", kAvx512Amd), "");
+  EXPECT_EQ(BetterCore("Prescott", CpuFeatures()), "");
+}
+
+// What the probe printed, and its exit code.
+struct Probe {
+  std::string output;
+  int exit_code;
+  std::string Line(const std::string& key) const {
+    const std::size_t at = output.find(key + "=");
+    return at == std::string::npos ? "" : output.substr(at, output.find('\n', at) - at);
+  }
+};
+
+Probe RunProbe(const std::string& environment, const std::string& arguments) {
+  const std::string program = CONSILIUM_BIN_DIR "/blas_probe";
+  const std::string command = "echo 'a line on stdin' | env -u OPENBLAS_CORETYPE -u CONSILIUM_BLAS_CURE " +
+                              environment + " PROBE_TOKEN='kept as it is' " + program + " " + arguments;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  Probe probe;
+  std::array<char, 4096> buffer;
+  while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    probe.output.append(buffer.data(), size);
+  probe.exit_code = WEXITSTATUS(::pclose(pipe));
+  return probe;
+}
+
+std::string Cure(BlasCure cure) { return "cure=" + std::to_string(static_cast<int>(cure)); }
+
+class CureBlasTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    plain_ = RunProbe("CONSILIUM_BLAS_CURE=off", "");
+    if (plain_.Line("core") == "core=") GTEST_SKIP() << "OpenBLAS does not stand behind this machine's libblas.so.3";
+  }
+  std::string PlainCore() const { return plain_.Line("core").substr(5); }
+  Probe plain_;
+};
+
+TEST_F(CureBlasTest, TheCoreInUseIsThenAsGoodAsTheCpu) {
+  const Probe cured = RunProbe("", "");
+  const std::string core = cured.Line("core").substr(5);
+  EXPECT_EQ(BetterCore(core, ThisCpu()), "") << "still " << core;
+  const bool needed = !BetterCore(PlainCore(), ThisCpu()).empty();
+  EXPECT_EQ(cured.Line("cure"), Cure(needed ? BlasCure::kApplied : BlasCure::kNotNeeded));
+}
+
+TEST_F(CureBlasTest, ArgumentsEnvironmentStandardInputAndExitCodeStay) {
+  const Probe cured = RunProbe("", "train 'a b' --set x=1 ''");
+  EXPECT_EQ(cured.exit_code, 6);
+  EXPECT_EQ(cured.Line("token"), "token=kept as it is");
+  EXPECT_EQ(cured.Line("stdin"), "stdin=a line on stdin");
+  EXPECT_THAT(cured.output, HasSubstr("argv1=train\nargv2=a b\nargv3=--set\nargv4=x=1\nargv5=\n"));
+}
+
+TEST_F(CureBlasTest, TheUsersOwnChoiceIsLeftAlone) {
+  const Probe probe = RunProbe("OPENBLAS_CORETYPE=Prescott", "");
+  EXPECT_EQ(probe.Line("core"), "core=Prescott");
+  EXPECT_EQ(probe.Line("cure"), Cure(BlasCure::kUsersChoice));
+}
+
+TEST_F(CureBlasTest, AMarkerInheritedFromAnotherProcessNeitherLoopsNorStopsTheCure) {
+  EXPECT_EQ(RunProbe("CONSILIUM_BLAS_CURED='1 applied'", "").Line("core"), RunProbe("", "").Line("core"));
+}
+
+// With exec the shell's pid becomes the probe's: as if the cure had just asked for a core that the library then
+// refused.
+TEST_F(CureBlasTest, ACoreThatTheLibraryDoesNotHaveIsGivenUpWithoutALoop) {
+  const std::string program = CONSILIUM_BIN_DIR "/blas_probe";
+  const std::string output = testing::TempDir() + "/blas_probe.out";
+  std::remove(output.c_str());
+  Subprocess child =
+      Subprocess::Start({.arguments = {"sh", "-c",
+                                       "CONSILIUM_BLAS_CURED=\"$$ applied\" OPENBLAS_CORETYPE=NOSUCHCORE exec " +
+                                           program + " </dev/null 2>/dev/null"},
+                         .output = output})
+          .value();
+  ASSERT_EQ(child.Wait(std::chrono::seconds(60)).value().exit_code, 1);
+  std::FILE* file = std::fopen(output.c_str(), "r");
+  std::string text(4096, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  std::remove(output.c_str());
+  EXPECT_THAT(text, HasSubstr("core=" + PlainCore() + "\n" + Cure(BlasCure::kFailed)));
+}
+
+TEST(LoadedBlas, SaysThatThisTestLoadsNone) {
+  const BlasLibrary library = LoadedBlas();
+  EXPECT_EQ(library.kind, BlasKind::kOther);
+  EXPECT_EQ(library.path, "");
+}
+
+}  // namespace
+}  // namespace consilium::trainer
