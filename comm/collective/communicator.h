@@ -65,6 +65,9 @@ class Communicator {
   // Breaks the connections, so that the peers' operations end now; one in flight here ends at its timeout at the
   // latest. No operation works afterwards.  Any thread.
   void Abort();
+  // This rank cannot go on: leaves word why, so that the peers' errors name this rank and its cause, then as Abort().
+  // For a failure between collective operations, when Agree() cannot be reached.  Returns `mine`.
+  Status Fail(Status mine);
 
   // The c10d group, for GradientReducer; null in a gang of one without a backend.
   virtual c10d::ProcessGroup* process_group() { return nullptr; }
