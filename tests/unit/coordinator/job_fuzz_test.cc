@@ -1,0 +1,116 @@
+// Whatever sites, timers and the shell say, in whatever order: the machine goes on, its journal replays to its state,
+// and it never says to a site that an update counts which the journal does not have.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "comm/base/rng.h"
+#include "coordinator/core/job_machine.h"
+#include "job_fixture.h"
+
+namespace consilium::coordinator {
+namespace {
+
+class Chaos {
+ public:
+  explicit Chaos(std::uint64_t seed) : rng_(seed), seed_(seed) {
+    machine_ = JobMachine::Open(MakeJob({.mode = rng_.Bernoulli(0.5) ? "wait" : "close",
+                                         .rounds = static_cast<int>(1 + rng_.Below(3)),
+                                         .sites_min = static_cast<int>(1 + rng_.Below(3))}))
+                   .value();
+    Step(Started{});
+  }
+
+  void Run(int steps) {
+    for (int i = 0; i < steps; ++i) Step(AnyInput());
+  }
+  bool finished() const { return machine_->state().phase() == Phase::kFinished; }
+
+ private:
+  SiteName AnySite() {
+    static const char* const kNames[] = {"a", "b", "c", "zz", ""};
+    return SiteName(kNames[rng_.Below(5)]);
+  }
+  wire::TaskKey AnyTask() {
+    if (rng_.Bernoulli(0.7)) return machine_->state().KeyFor(AnySite());
+    return {JobId(rng_.Bernoulli(0.9) ? "trial" : "other"), Round{static_cast<std::uint32_t>(rng_.Below(5))},
+            Attempt{static_cast<std::uint32_t>(rng_.Below(4))},
+            rng_.Bernoulli(0.5) ? wire::TaskKind::kTrain : wire::TaskKind::kEvaluate};
+  }
+  Input AnyInput() {
+    switch (rng_.Below(10)) {
+      case 0:
+        return SiteConnected{AnySite()};
+      case 1:
+        return rng_.Bernoulli(0.5) ? Input(SiteDisconnected{AnySite(), ""}) : Input(SiteConnected{AnySite()});
+      case 2:
+        return TimerFired{rng_.Bernoulli(0.1) ? timers_ : rng_.Below(timers_ + 2)};
+      case 3: {
+        wire::BlobManifest blob = FakeBlob(Concat("update", rng_.Below(4)));
+        if (rng_.Bernoulli(0.05)) blob.bytes = std::uint64_t{1} << 40;
+        return FromSite{AnySite(), wire::UpdateReady{AnyTask(), blob, rng_.Uniform(-0.1, 2), {}}};
+      }
+      case 4:
+        return FromSite{AnySite(), wire::EvaluationReport{AnyTask(), {{"dice", rng_.Uniform()}}}};
+      case 5:
+        return rng_.Bernoulli(0.2) ? Input(FromSite{AnySite(), wire::TaskFailed{AnyTask(), StatusCode::kOk, "x"}})
+                                   : Input(FromSite{AnySite(), wire::Heartbeat{}});
+      case 6:
+      case 7:
+      case 8:
+        if (!questions_.empty()) {
+          const auto [site, task] = questions_[rng_.Below(questions_.size())];
+          return UpdateChecked{site, task, rng_.Bernoulli(0.9) ? Status() : DataLoss("bad")};
+        }
+        return UpdateChecked{AnySite(), AnyTask(), Status()};
+      default:
+        return FoldDone{machine_->state().round(), FakeBlob("model"), Digest{}};
+    }
+  }
+
+  void Step(const Input& input) {
+    now_ += std::chrono::milliseconds(rng_.Below(5000));
+    for (const Action& action : machine_->Step(input, now_)) {
+      if (const auto* persist = std::get_if<Persist>(&action)) {
+        const Status applied = replica_.Apply(DecodeRecord(Encode(persist->record)).value());
+        EXPECT_TRUE(applied.ok()) << "seed " << seed_ << ": " << applied;
+        if (const auto* update = std::get_if<UpdateAccepted>(&persist->record))
+          durable_.emplace(update->site, update->task);
+        if (const auto* report = std::get_if<EvaluationAccepted>(&persist->record))
+          durable_.emplace(report->site, report->task);
+        if (const auto* failure = std::get_if<TaskFailureRecorded>(&persist->record))
+          durable_.emplace(failure->site, failure->task);
+      }
+      if (const auto* send = std::get_if<Send>(&action))
+        if (const auto* receipt = std::get_if<wire::Receipt>(&send->message);
+            receipt != nullptr && receipt->reason == wire::DropReason::kNone) {
+          EXPECT_TRUE(durable_.contains({send->site, receipt->task})) << "seed " << seed_;
+        }
+      if (const auto* check = std::get_if<CheckUpdate>(&action)) questions_.emplace_back(check->site, check->task);
+      if (const auto* timer = std::get_if<SetTimer>(&action)) timers_ = timer->id;
+    }
+    ASSERT_TRUE(replica_ == machine_->state()) << "seed " << seed_;
+  }
+
+  Rng rng_;
+  std::uint64_t seed_;
+  Instant now_{};
+  std::optional<JobMachine> machine_;
+  JobState replica_;  // the journal's records applied one by one
+  std::set<std::pair<SiteName, wire::TaskKey>> durable_;
+  std::vector<std::pair<SiteName, wire::TaskKey>> questions_;
+  std::uint64_t timers_ = 0;
+};
+
+TEST(JobFuzz, NoSequenceOfInputsBreaksTheMachineOrItsJournal) {
+  int finished = 0;
+  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    Chaos chaos(seed);
+    chaos.Run(120);
+    finished += chaos.finished() ? 1 : 0;
+  }
+  EXPECT_GT(finished, 100) << "the fuzzing should reach the end of jobs often";
+}
+
+}  // namespace
+}  // namespace consilium::coordinator

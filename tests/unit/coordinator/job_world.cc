@@ -1,0 +1,259 @@
+#include "job_world.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "coordinator/core/fold.h"
+
+namespace consilium::coordinator {
+namespace {
+
+using Model = std::vector<float>;
+
+struct Site {
+  bool connected = false;
+  std::deque<wire::CoordinatorMessage> inbox;                 // lost when the connection is cut
+  std::deque<wire::SiteMessage> outbox;                       // so is this
+  std::map<wire::TaskKey, wire::SiteMessage> unacknowledged;  // kept over everything until a receipt comes
+  std::map<wire::TaskKey, wire::SiteMessage> done;            // worked out and not acknowledged
+};
+
+class World {
+ public:
+  explicit World(const WorldOptions& options) : options_(options), rng_(options.seed) {
+    JobOpened job = MakeJob(options.job);
+    job.model = Store({0.25f, -0.5f, 3.0f, -0.0f});
+    for (const SiteName& site : job.sites) sites_[site];
+    machine_ = JobMachine::Open(std::move(job)).value();
+    Begin();
+  }
+
+  WorldOutcome Run() {
+    for (int step = 0; step < 100000 && !Settled(); ++step) {
+      if (options_.restart_site_every > 0 && rng_.Below(options_.restart_site_every) == 0) CutOneSite();
+      if (!DeliverOne() && !FireTimer()) break;
+    }
+    WorldOutcome outcome{.finished = Settled(), .actions = actions_, .rounds_trained = trained_};
+    if (!machine_) return outcome;
+    outcome.code = machine_->state().outcome().code;
+    outcome.model = blobs_.at(machine_->state().model().digest);
+    for (const auto& [site, work] : machine_->state().cohort())
+      if (work.evaluation) outcome.evaluations[site] = work.evaluation->metrics;
+    return outcome;
+  }
+
+ private:
+  // Everybody knows that the job is over.
+  bool Settled() const {
+    return machine_ && machine_->state().phase() == Phase::kFinished && answers_.empty() &&
+           std::all_of(sites_.begin(), sites_.end(),
+                       [](const auto& site) { return site.second.inbox.empty() && site.second.outbox.empty(); });
+  }
+
+  wire::BlobManifest Store(const Model& model) {
+    const wire::BlobManifest manifest =
+        FakeBlob(std::string(reinterpret_cast<const char*>(model.data()), model.size() * sizeof(float)));
+    blobs_[manifest.digest] = model;
+    return manifest;
+  }
+
+  // --- the coordinator's life
+
+  void Begin() {
+    Step(Started{});
+    for (auto& [name, site] : sites_) reconnect_.push_back(name);
+  }
+
+  void Step(const Input& input) {
+    const std::vector<Action> actions = machine_->Step(input, now_);
+    for (const Action& action : actions) {
+      Execute(action);
+      if (std::find(options_.crashes.begin(), options_.crashes.end(), ++actions_) != options_.crashes.end())
+        return Crash();
+    }
+    EXPECT_TRUE(replica_ == machine_->state()) << "seed " << options_.seed;
+  }
+
+  std::vector<Record> Journal() const {
+    std::vector<Record> records;
+    for (const Bytes& bytes : journal_) records.push_back(DecodeRecord(bytes).value());
+    return records;
+  }
+
+  void Crash() {
+    machine_.reset();
+    answers_.clear();
+    timers_.clear();
+    reconnect_.clear();
+    for (auto& [name, site] : sites_) Cut(&site);
+    if (journal_.empty()) {
+      JobOpened job = MakeJob(options_.job);  // died before it knew anything: a person starts it again
+      job.model = Store({0.25f, -0.5f, 3.0f, -0.0f});
+      machine_ = JobMachine::Open(std::move(job)).value();
+    } else {
+      machine_ = JobMachine::Restore(Journal()).value();
+    }
+    Begin();
+  }
+
+  void Execute(const Action& action) {
+    if (const auto* persist = std::get_if<Persist>(&action)) {
+      journal_.push_back(Encode(persist->record));
+      EXPECT_TRUE(replica_.Apply(DecodeRecord(journal_.back()).value()).ok());
+    }
+    if (const auto* send = std::get_if<Send>(&action)) {
+      Site& site = sites_.at(send->site);
+      EXPECT_TRUE(site.connected);
+      site.inbox.push_back(wire::DecodeCoordinatorMessage(wire::Encode(send->message)).value());
+    }
+    if (const auto* timer = std::get_if<SetTimer>(&action)) timers_.emplace(now_ + timer->after, timer->id);
+    if (const auto* check = std::get_if<CheckUpdate>(&action))
+      answers_.push_back(
+          UpdateChecked{check->site, check->task,
+                        blobs_.contains(check->update.digest) ? Status() : NotFound("the blob is missing")});
+    if (const auto* fold = std::get_if<FoldRound>(&action)) answers_.push_back(Folded(*fold));
+    if (const auto* publish = std::get_if<Publish>(&action))
+      std::erase_if(blobs_, [&](const auto& blob) { return blob.first != publish->model.digest; });
+  }
+
+  FoldDone Folded(const FoldRound& fold) {
+    std::vector<double> weights;
+    for (const Contribution& contribution : fold.contributions) weights.push_back(contribution.weight);
+    const std::vector<double> shares = SharesOf(weights);
+    std::vector<double> sum(4);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      const Model& update = blobs_.at(fold.contributions[i].update.digest);
+      i == 0 ? StartFold(shares[i], update, sum) : AddToFold(shares[i], update, sum);
+    }
+    Model model(4);
+    FinishFold(sum, model);
+    const wire::BlobManifest manifest = Store(model);
+    return {fold.round, manifest, manifest.digest};
+  }
+
+  // --- the network
+
+  void Cut(Site* site) {
+    site->connected = false;
+    site->inbox.clear();
+    site->outbox.clear();
+  }
+
+  void CutOneSite() {
+    auto chosen = sites_.begin();
+    std::advance(chosen, static_cast<std::ptrdiff_t>(rng_.Below(sites_.size())));
+    if (!chosen->second.connected) return;
+    Cut(&chosen->second);
+    reconnect_.push_back(chosen->first);
+    Step(SiteDisconnected{chosen->first, "cut"});
+  }
+
+  void Connect(const SiteName& name) {
+    Site& site = sites_.at(name);
+    site.connected = true;
+    for (const auto& [task, message] : site.unacknowledged) Say(&site, message);
+    Step(SiteConnected{name});
+  }
+
+  void Say(Site* site, const wire::SiteMessage& message) {
+    if (const auto* ready = std::get_if<wire::UpdateReady>(&message)) {
+      (void)Store(updates_.at(ready->update.digest));  // the upload comes before the message
+    }
+    site->outbox.push_back(message);
+  }
+
+  // One delivery, chosen by the seed among all that are possible; false when there is none.
+  bool DeliverOne() {
+    std::vector<std::pair<int, SiteName>> choices;
+    for (auto& [name, site] : sites_) {
+      if (!site.inbox.empty()) choices.emplace_back(0, name);
+      if (!site.outbox.empty()) choices.emplace_back(1, name);
+    }
+    for (const SiteName& name : reconnect_) choices.emplace_back(2, name);
+    if (!answers_.empty()) choices.emplace_back(3, SiteName());
+    if (choices.empty()) return false;
+    const auto [kind, name] = choices[rng_.Below(choices.size())];
+    if (kind == 2) {
+      std::erase(reconnect_, name);
+      Connect(name);
+    } else if (kind == 3) {
+      const Input answer = answers_.front();
+      answers_.pop_front();
+      Step(answer);
+    } else {
+      Site& site = sites_.at(name);
+      if (kind == 0) {
+        const wire::CoordinatorMessage message = site.inbox.front();
+        site.inbox.pop_front();
+        Receive(name, &site, message);
+      } else {
+        const wire::SiteMessage message = wire::DecodeSiteMessage(wire::Encode(site.outbox.front())).value();
+        site.outbox.pop_front();
+        Step(FromSite{name, message});
+      }
+    }
+    return true;
+  }
+
+  bool FireTimer() {
+    if (timers_.empty()) return false;
+    const auto [at, id] = *timers_.begin();
+    timers_.erase(timers_.begin());
+    now_ = std::max(now_, at);
+    Step(TimerFired{id});
+    return true;
+  }
+
+  // --- a site
+
+  void Receive(const SiteName& name, Site* site, const wire::CoordinatorMessage& message) {
+    if (const auto* receipt = std::get_if<wire::Receipt>(&message)) {
+      EXPECT_TRUE(receipt->reason == wire::DropReason::kNone || receipt->reason == wire::DropReason::kDuplicate)
+          << receipt->task << ": " << wire::DropReasonName(receipt->reason);
+      site->unacknowledged.erase(receipt->task);
+      site->done.erase(receipt->task);  // trusting the receipt: asked again, it would have to train again
+    }
+    if (std::holds_alternative<wire::JobEnded>(message)) site->unacknowledged.clear();
+    const auto* task = std::get_if<wire::Task>(&message);
+    if (task == nullptr) return;
+    if (const auto done = site->done.find(task->task); done == site->done.end()) {
+      ++trained_;
+      site->done[task->task] = Work(name, *task);
+    }
+    site->unacknowledged[task->task] = site->done[task->task];
+    Say(site, site->done[task->task]);
+  }
+
+  wire::SiteMessage Work(const SiteName& name, const wire::Task& task) {
+    const Model& model = blobs_.at(task.model.digest);
+    if (task.task.kind == wire::TaskKind::kEvaluate)
+      return wire::EvaluationReport{task.task, {{"dice", model[0]}, {"cases", 2}}};
+    Model update = model;
+    Rng noise(7, StreamOf({std::uint64_t(name.value()[0]), ToInt(task.task.round)}));
+    for (float& value : update) value += static_cast<float>(noise.Normal());
+    const wire::BlobManifest manifest = Store(update);
+    updates_[manifest.digest] = update;
+    return wire::UpdateReady{task.task, manifest, 1.0 + name.value()[0] % 7, {{"loss", update[1]}}};
+  }
+
+  WorldOptions options_;
+  Rng rng_;
+  Instant now_{};
+  std::optional<JobMachine> machine_;
+  std::vector<Bytes> journal_;
+  JobState replica_;                 // the journal's records applied one by one
+  std::map<Digest, Model> blobs_;    // the coordinator's store
+  std::map<Digest, Model> updates_;  // what sites keep
+  std::multimap<Instant, std::uint64_t> timers_;
+  std::deque<Input> answers_;  // of the shell's worker thread
+  std::vector<SiteName> reconnect_;
+  std::map<SiteName, Site> sites_;
+  std::size_t actions_ = 0, trained_ = 0;
+};
+
+}  // namespace
+
+WorldOutcome RunWorld(const WorldOptions& options) { return World(options).Run(); }
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,58 @@
+#include "coordinator/core/records.h"
+
+#include <gtest/gtest.h>
+
+#include "comm/base/rng.h"
+#include "job_fixture.h"
+
+namespace consilium::coordinator {
+namespace {
+
+std::vector<Record> OneOfEach() {
+  const SiteName a("a"), b("b");
+  return {MakeJob({}),
+          RoundOpened{Round(3), {a, b}, Sha256Of("model")},
+          UpdateAccepted{a, Train(3, 1), FakeBlob("update"), 12.5, {{"dice", 0.5}, {"loss", -1.0}}},
+          TaskFailureRecorded{b, Evaluate(3), StatusCode::kRankFailure, "rank 2 died"},
+          RoundClosed{Round(3), {a}, {b}},
+          ModelPublished{Round(3), FakeBlob("model"), Sha256Of("weights")},
+          EvaluationOpened{{a, b}},
+          EvaluationAccepted{b, Evaluate(3), {{"dice.1", 0.25}}},
+          JobFinished{StatusCode::kDeadlineExceeded, "too few"}};
+}
+
+TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {
+  const std::vector<Record> records = OneOfEach();
+  ASSERT_EQ(records.size(), std::variant_size_v<Record>);
+  for (const Record& record : records) {
+    const StatusOr<Record> decoded = DecodeRecord(Encode(record));
+    ASSERT_TRUE(decoded.ok()) << RecordName(record) << ": " << decoded.status();
+    EXPECT_EQ(*decoded, record) << RecordName(record);
+  }
+}
+
+TEST(Records, EveryTruncationAndEveryExtraByteIsAnError) {
+  for (const Record& record : OneOfEach()) {
+    Bytes bytes = Encode(record);
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      EXPECT_FALSE(DecodeRecord(ByteSpan(bytes).first(size)).ok()) << RecordName(record) << " cut to " << size;
+    bytes.push_back(0);
+    EXPECT_FALSE(DecodeRecord(bytes).ok()) << RecordName(record);
+  }
+}
+
+TEST(Records, RandomBytesNeverDoMoreThanFail) {
+  Rng rng(20261121);
+  for (int trial = 0; trial < 20000; ++trial) {
+    Bytes bytes(rng.Below(200));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.NextU32());
+    if (!bytes.empty()) bytes[0] %= std::variant_size_v<Record> + 1;
+    const StatusOr<Record> decoded = DecodeRecord(bytes);
+    if (decoded.ok()) {
+      EXPECT_EQ(Encode(*decoded), bytes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace consilium::coordinator

@@ -1,0 +1,64 @@
+// Plays one machine line by line and keeps what it did as text: named scenarios read like the exchange they describe.
+//
+//   Stage stage({.mode = "close"});
+//   stage.Connect("a").Connect("b").Connect("c");
+//   stage.Update("a", 0);
+//   EXPECT_EQ(stage.TakeLines(), "...");
+//
+// Updates that it checks are good and folds succeed, both at once, unless told otherwise.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "coordinator/core/job_machine.h"
+#include "job_fixture.h"
+
+namespace consilium::coordinator {
+
+class Stage {
+ public:
+  explicit Stage(const JobOptions& options = {});
+
+  Stage& Connect(const std::string& site);
+  Stage& Disconnect(const std::string& site);
+  Stage& Say(const std::string& site, wire::SiteMessage message);
+  Stage& Update(const std::string& site, int round, int attempt = 0, double weight = 1);
+  Stage& Fail(const std::string& site, const wire::TaskKey& task, const std::string& message);
+  Stage& Report(const std::string& site, int round, double dice);
+  // Moves time on and fires the timers that are due, in order.
+  Stage& Advance(Duration by);
+  // The coordinator dies and comes back; everybody is disconnected.
+  Stage& Restart();
+
+  // From now on checks of this site's updates end so; nullopt: they stay pending until AnswerChecks().
+  void SetVerdict(const std::string& site, std::optional<Status> verdict) { verdicts_[SiteName(site)] = verdict; }
+  Stage& AnswerChecks();
+  bool hold_folds = false;
+
+  // What happened since the last call, a line each: "persist RoundOpened", "send a Task trial/round 0.0",
+  // "report round_closed {...}", "timer 100s", "fold a*1 b*2", "finish".
+  std::string TakeLines();
+  // Only the lines that begin so.
+  std::string TakeLines(const std::string& prefix);
+  const JobState& state() const { return machine_->state(); }
+  const JobMachine& machine() const { return *machine_; }
+  const std::vector<Record>& journal() const { return journal_; }
+
+ private:
+  Stage& Step(const Input& input);
+  void Execute(const Action& action);
+
+  std::optional<JobMachine> machine_;
+  Instant now_{};
+  std::vector<Record> journal_;
+  JobState replica_;  // the journal's records applied one by one
+  std::multimap<Instant, std::uint64_t> timers_;
+  std::vector<Input> next_;
+  std::vector<CheckUpdate> held_checks_;
+  std::map<SiteName, std::optional<Status>> verdicts_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace consilium::coordinator
