@@ -1,8 +1,9 @@
 // The BLAS trap, and its cure.
 //
 // LibTorch multiplies matrices through the system's BLAS. OpenBLAS chooses its kernels once, while it is being loaded,
-// by CPU model; a model that is newer than the library gets kernels for an old one: OpenBLAS 0.3.21 (Debian 12) takes
-// some AVX-512 machines for a Prescott (SSE3) or a Haswell (AVX2), and runs at a fifth or a half of what they can do.
+// by CPU model; a model that is newer than the library gets kernels for an old one: OpenBLAS 0.3.21 (Debian 12) took an
+// AVX-512 machine for a Prescott (SSE3). On an EPYC of family 26, one core makes a 2048x2048 product at 18 GFLOP/s with
+// Prescott's kernels, 48 with Haswell's (AVX2) and 98 with SkylakeX's (AVX-512).
 // The choice can only be overridden by OPENBLAS_CORETYPE in the environment at load time, which is before main(): so
 // the cure is to start the program once more, with the variable set.
 #pragma once

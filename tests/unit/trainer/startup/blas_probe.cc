@@ -9,11 +9,13 @@
 int main(int argc, char** argv) {
   consilium::trainer::CureBlas(argv);
   const char* token = std::getenv("PROBE_TOKEN");
+  const char* core_type = std::getenv("OPENBLAS_CORETYPE");
   std::string line;
   std::getline(std::cin, line);
   std::cout << "pid=" << ::getpid() << "\ncore=" << consilium::trainer::LoadedBlas().core
             << "\ncure=" << static_cast<int>(consilium::trainer::CureOfThisProcess())
-            << "\ntoken=" << (token == nullptr ? "" : token) << "\nstdin=" << line << "\n";
+            << "\ncoretype=" << (core_type == nullptr ? "" : core_type) << "\ntoken=" << (token == nullptr ? "" : token)
+            << "\nstdin=" << line << "\n";
   for (int i = 0; i < argc; ++i) std::cout << "argv" << i << "=" << argv[i] << "\n";
   return argc;
 }
