@@ -1,0 +1,73 @@
+#include "comm/transport/grpc/tcp_dial.h"
+#include "comm/transport/grpc/tls_probe.h"
+#include "coordinator/doctor/doctor.h"
+
+namespace consilium::coordinator {
+namespace {
+
+constexpr auto kExpiryWarning = std::chrono::hours(24 * 30);
+
+Finding Failing(std::string subject, const Status& status, std::string mend) {
+  return {FindingLevel::kFail, std::move(subject), status.message(), std::move(mend)};
+}
+
+Finding CertificateFinding(const transport::OwnCertificate& own) {
+  const auto left = own.not_after - SystemClock().WallNow();
+  const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
+  Finding finding{FindingLevel::kOk, "certificate",
+                  Concat(transport::ToUri(own.self), ", valid until ", FormatUtc(own.not_after), " (", days, " days)")};
+  finding.values = {{"days_left", days}};
+  if (left < kExpiryWarning) {
+    finding.level = FindingLevel::kWarn;
+    finding.mend = "ask whoever ran `consilium provision` for a new kit before it expires";
+  }
+  return finding;
+}
+
+// What a site or an operator can see of the coordinator from here.
+Finding CoordinatorFinding(const transport::Kit& kit, const transport::OwnCertificate& own) {
+  const std::string where = Concat(kit.coordinator_host, ":", kit.coordinator_port);
+  const Status probe =
+      transport::ProbeTls({.host = kit.coordinator_host,
+                           .port = kit.coordinator_port,
+                           .dns_name = transport::CoordinatorDnsName(kit.self.project, kit.coordinator_name)},
+                          own);
+  if (probe.ok())
+    return {FindingLevel::kOk, "coordinator",
+            where + " answers with TLS 1.3 and the right certificate, and accepts ours"};
+  if (probe.code() == StatusCode::kUnavailable)
+    return {FindingLevel::kWarn, "coordinator", probe.message(),
+            "is the coordinator running, and does the firewall let this machine out to " + where + "?"};
+  return Failing("coordinator", probe,
+                 "compare both certificates; a new kit comes from whoever ran `consilium provision`");
+}
+
+}  // namespace
+
+std::vector<Finding> CheckKit(const std::filesystem::path& folder) {
+  const StatusOr<transport::Kit> kit = transport::ReadKit(folder);
+  if (!kit.ok()) return {Failing("kit", kit.status(), "a kit is a folder made by `consilium provision`")};
+  std::vector<Finding> findings;
+  findings.push_back(
+      {FindingLevel::kOk, "kit",
+       Concat(transport::RoleName(kit->self.role), " '", kit->self.name, "' of project '", kit->self.project, "'")});
+  const StatusOr<transport::OwnCertificate> own = transport::LoadOwnCertificate(kit->tls, kit->self.role);
+  if (!own.ok()) {
+    findings.push_back(Failing("certificate", own.status(), "a new kit comes from whoever ran `consilium provision`"));
+    return findings;
+  }
+  findings.push_back(CertificateFinding(*own));
+  if (kit->self.role != transport::Role::kCoordinator) {
+    findings.push_back(CoordinatorFinding(*kit, *own));
+    return findings;
+  }
+  const Status port = transport::CheckPortIsFree(kit->listen_address, kit->coordinator_port);
+  findings.push_back(port.ok()
+                         ? Finding{FindingLevel::kOk, "port",
+                                   Concat(kit->listen_address, ":", kit->coordinator_port, " is free to listen on")}
+                         : Finding{FindingLevel::kWarn, "port", port.message(),
+                                   "if that is the running coordinator, all is well; else stop it or pass --listen"});
+  return findings;
+}
+
+}  // namespace consilium::coordinator
