@@ -1,0 +1,130 @@
+#include "comm/transport/grpc/grpc_client.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <cstdlib>
+
+#include "comm/transport/grpc/client_session.h"
+#include "comm/transport/grpc/client_stream.h"
+#include "comm/transport/grpc/grpc_process.h"
+#include "comm/transport/grpc/own_certificate.h"
+#include "comm/transport/grpc/tls_probe.h"
+#include "comm/transport/grpc/tuning.h"
+
+namespace consilium::transport {
+namespace {
+
+class GrpcSiteTransport final : public SiteTransport {
+ public:
+  GrpcSiteTransport(GrpcClientOptions options, std::shared_ptr<grpc::Channel> channel, SiteEvents* events)
+      : options_(std::move(options)),
+        stub_(v1::Federation::NewStub(channel)),
+        session_(stub_.get(), events, options_.queued_messages_max) {}
+  ~GrpcSiteTransport() override { Close(); }
+
+  void Start() { session_.Start(options_.hello); }
+
+  void Send(wire::SiteMessage message) override { session_.Send(message); }
+  Status Fetch(const wire::BlobManifest& manifest, const Progress& progress) override {
+    return Annotate(FetchBlob(transfers(), manifest, options_.blobs, progress), "fetching blob ",
+                    manifest.digest.ToHex().substr(0, 12));
+  }
+  Status Upload(const wire::TaskKey& task, const wire::BlobManifest& manifest, const std::filesystem::path& path,
+                const Progress& progress) override {
+    return Annotate(UploadBlob(transfers(), {task, manifest}, path, progress), "uploading ", path.string());
+  }
+  void Close() override {
+    calls_.Close();
+    session_.Close();
+  }
+
+ private:
+  TransferOptions transfers() { return {stub_.get(), &calls_, options_.stall_timeout}; }
+
+  const GrpcClientOptions options_;
+  const std::unique_ptr<v1::Federation::Stub> stub_;
+  OpenCalls calls_;
+  ClientSession session_;
+};
+
+bool IsLoopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
+std::shared_ptr<grpc::Channel> MakeChannel(const GrpcClientOptions& options, const OwnCertificate& own) {
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = own.ca_pem;
+  tls.pem_private_key = own.key_pem;
+  tls.pem_cert_chain = own.certificate_pem;
+  grpc::ChannelArguments arguments;
+  TuneChannel(&arguments, options.keepalive);
+  // Who the coordinator is, its certificate says; the address is only the way there.
+  arguments.SetSslTargetNameOverride(CoordinatorDnsName(own.self.project, options.coordinator_name));
+  if (IsLoopback(options.host)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  const bool is_ipv6 = options.host.find(':') != std::string::npos;
+  return grpc::CreateCustomChannel(
+      Concat("dns:///", is_ipv6 ? "[" + options.host + "]" : options.host, ":", options.port),
+      grpc::SslCredentials(tls), arguments);
+}
+
+// False: the try failed, or the deadline passed.
+bool AwaitReady(grpc::Channel* channel, std::chrono::system_clock::time_point deadline) {
+  for (;;) {
+    const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return true;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return false;
+    if (!channel->WaitForStateChange(state, deadline)) return false;
+  }
+}
+
+Status ExplainFailure(const GrpcClientOptions& options, const OwnCertificate& own) {
+  const TlsProbeOptions probe{.host = options.host,
+                              .port = options.port,
+                              .dns_name = CoordinatorDnsName(own.self.project, options.coordinator_name),
+                              .timeout = options.connect_timeout};
+  const Status status = ProbeTls(probe, own);
+  const bool has_proxy =
+      !IsLoopback(options.host) && (std::getenv("grpc_proxy") != nullptr || std::getenv("https_proxy") != nullptr ||
+                                    std::getenv("http_proxy") != nullptr);
+  if (has_proxy && !status.ok())
+    return Unavailable(status.message(),
+                       " (a proxy is set in the environment, and was tried first: no_proxy=", options.host,
+                       " goes around it)");
+  return status;
+}
+
+Status Connect(grpc::Channel* channel, const GrpcClientOptions& options, const OwnCertificate& own) {
+  const auto deadline = std::chrono::system_clock::now() + options.connect_timeout;
+  for (;;) {
+    if (AwaitReady(channel, deadline)) return Status();
+    RETURN_IF_ERROR(ExplainFailure(options, own));
+    // Nothing is wrong now: the coordinator has just come up, or a try was unlucky.
+    if (std::chrono::system_clock::now() >= deadline)
+      return Unavailable("the coordinator at ", options.host, ":", options.port,
+                         " answers, but no connection was made within ", FormatDuration(options.connect_timeout));
+    channel->WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE, deadline);
+  }
+}
+
+}  // namespace
+
+GrpcClientOptions ClientOptionsFrom(const Kit& kit) {
+  GrpcClientOptions options;
+  options.host = kit.coordinator_host;
+  options.port = kit.coordinator_port;
+  options.coordinator_name = kit.coordinator_name;
+  options.tls = kit.tls;
+  return options;
+}
+
+StatusOr<std::unique_ptr<SiteTransport>> ConnectGrpc(GrpcClientOptions options, SiteEvents* events) {
+  PrepareGrpcProcess();
+  CONSILIUM_CHECK(options.blobs != nullptr && events != nullptr, "the transport needs a blob store and events");
+  ASSIGN_OR_RETURN(const OwnCertificate own, LoadOwnCertificate(options.tls, Role::kSite));
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, own);
+  RETURN_IF_ERROR(Connect(channel.get(), options, own));
+  auto transport = std::make_unique<GrpcSiteTransport>(std::move(options), channel, events);
+  transport->Start();
+  return std::unique_ptr<SiteTransport>(std::move(transport));
+}
+
+}  // namespace consilium::transport

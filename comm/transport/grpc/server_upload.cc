@@ -1,0 +1,153 @@
+#include "comm/transport/grpc/server_upload.h"
+
+#include "comm/transport/grpc/status_codes.h"
+
+namespace consilium::transport {
+
+ServerUpload::ServerUpload(ServerState* state, grpc::CallbackServerContext* context)
+    : state_(state), last_progress_(SystemClock().Now()), context_(context) {}
+
+grpc::ServerReadReactor<v1::UploadPart>* ServerUpload::Start(ServerState* state, grpc::CallbackServerContext* context) {
+  const std::shared_ptr<ServerUpload> upload(new ServerUpload(state, context));
+  upload->self_ = upload;
+  state->AddCall(upload);
+  const StatusOr<SiteSlot*> site = state->Admit(*context);
+  const Status status = site.ok() ? state->BeginTransfer(*site) : site.status();
+  if (status.ok()) {
+    upload->site_ = *site;
+    upload->StartRead(&upload->part_);
+  } else {
+    upload->End(status);
+  }
+  return upload.get();
+}
+
+void ServerUpload::OnReadDone(bool ok) {
+  if (!ok) return End(Unavailable("the upload broke off"));
+  last_progress_ = SystemClock().Now();
+  state_->work().Add([upload = shared_from_this()] { upload->HandlePart(); });
+}
+
+// In a worker thread; the next part is read when this one is dealt with.
+void ServerUpload::HandlePart() {
+  Status status;
+  {
+    const std::lock_guard lock(receiver_mutex_);
+    status = offered_ ? TakeChunk(part_.chunk()) : TakeOffer(part_.offer());
+    if (status.ok()) status = FinishIfComplete();
+  }
+  if (!status.ok() || complete_) return End(status);
+  StartRead(&part_);
+}
+
+Status ServerUpload::TakeOffer(const std::string& bytes) {
+  ASSIGN_OR_RETURN(offer_, state_->CheckOffer(site_->name, bytes));
+  offered_ = true;
+  state_->TakeOverUpload(site_->name, offer_.manifest.digest, shared_from_this());
+  StatusOr<std::unique_ptr<BlobStore::Receiver>> receiver = state_->options().blobs->Receive(offer_.manifest);
+  if (!receiver.ok()) {
+    complete_ = receiver.code() == StatusCode::kAlreadyExists;
+    return complete_ ? Status() : receiver.status();
+  }
+  receiver_ = std::move(receiver).value();
+  return Status();
+}
+
+Status ServerUpload::TakeChunk(const v1::Chunk& chunk) {
+  if (!receiver_) return Cancelled("another stream of the site goes on with this upload");
+  const std::size_t expected = receiver_->chunks_done(), count = offer_.manifest.chunks.size();
+  if (chunk.index() != expected)
+    return DataLoss("chunk ", std::uint64_t{chunk.index()} + 1, " of ", count, " came where chunk ", expected + 1,
+                    " was expected");
+  return receiver_->Append(AsBytes(chunk.data()));
+}
+
+Status ServerUpload::FinishIfComplete() {
+  if (complete_ || receiver_->chunks_done() < offer_.manifest.chunks.size()) return Status();
+  complete_ = true;
+  return receiver_->Finish();
+}
+
+void ServerUpload::End(const Status& status) {
+  if (!status.ok() && site_ != nullptr) {
+    std::size_t chunks_done = 0;
+    {
+      const std::lock_guard lock(receiver_mutex_);
+      if (receiver_) chunks_done = receiver_->chunks_done();
+    }
+    const std::lock_guard lock(context_mutex_);
+    state_->LogRefused("upload_failed", *context_, site_->name.value(),
+                       offered_ ? Annotate(status, offer_.task, ", ", chunks_done, " of ",
+                                           offer_.manifest.chunks.size(), " chunks received")
+                                : status);
+  }
+  // Before the site hears of the end, so that its next try finds the blob free.
+  Release();
+  Finish(ToGrpcStatus(status));
+}
+
+void ServerUpload::Release() {
+  const std::lock_guard lock(receiver_mutex_);
+  receiver_.reset();
+}
+
+void ServerUpload::CheckDeadlines(Instant now) {
+  if (now - last_progress_.load() >= state_->options().stall_timeout) CancelCall();
+}
+
+void ServerUpload::CancelCall() {
+  const std::lock_guard lock(context_mutex_);
+  if (context_ != nullptr) context_->TryCancel();
+}
+
+void ServerUpload::OnDone() {
+  {
+    const std::lock_guard lock(context_mutex_);
+    context_ = nullptr;
+  }
+  if (site_ != nullptr) state_->EndTransfer(site_);
+  if (offered_) state_->ForgetUpload(offer_.manifest.digest, this);
+  const std::shared_ptr<ServerUpload> self = std::move(self_);
+  state_->RemoveCall(self);
+}
+
+grpc::ServerUnaryReactor* ServerUploadStatus::Start(ServerState* state, grpc::CallbackServerContext* context,
+                                                    const v1::UploadStatusRequest* request,
+                                                    v1::UploadStatusReply* reply) {
+  const std::shared_ptr<ServerUploadStatus> call(new ServerUploadStatus(state));
+  call->self_ = call;
+  state->AddCall(call);
+  const StatusOr<SiteSlot*> site = state->Admit(*context);
+  const Status status = site.ok() ? state->BeginTransfer(*site) : site.status();
+  if (!status.ok()) {
+    call->Finish(ToGrpcStatus(status));
+    return call.get();
+  }
+  call->site_ = *site;
+  state->work().Add([call, context, request, reply] {  // all three live until Finish
+    const Status answer = call->Answer(request->offer(), reply);
+    if (!answer.ok() && answer.code() != StatusCode::kUnavailable)  // busy: the site asks again soon
+      call->state_->LogRefused("upload_refused", *context, call->site_->name.value(), answer);
+    call->Finish(ToGrpcStatus(answer));
+  });
+  return call.get();
+}
+
+Status ServerUploadStatus::Answer(const std::string& offer_bytes, v1::UploadStatusReply* reply) {
+  ASSIGN_OR_RETURN(const wire::UploadOffer offer, state_->CheckOffer(site_->name, offer_bytes));
+  state_->TakeOverUpload(site_->name, offer.manifest.digest, nullptr);
+  const StatusOr<std::unique_ptr<BlobStore::Receiver>> receiver = state_->options().blobs->Receive(offer.manifest);
+  reply->set_complete(receiver.code() == StatusCode::kAlreadyExists);
+  if (reply->complete()) return Status();
+  if (!receiver.ok()) return receiver.status();
+  reply->set_chunks_done(static_cast<std::uint32_t>((*receiver)->chunks_done()));
+  return Status();
+}
+
+void ServerUploadStatus::OnDone() {
+  if (site_ != nullptr) state_->EndTransfer(site_);
+  const std::shared_ptr<ServerUploadStatus> self = std::move(self_);
+  state_->RemoveCall(self);
+}
+
+}  // namespace consilium::transport
