@@ -28,6 +28,7 @@ struct Prepared {
   std::vector<char*> argv;
   std::vector<std::string> environment_lines;
   std::vector<char*> envp;
+  std::vector<int> inherited;
   int output_descriptor = -1;
 };
 
@@ -42,6 +43,7 @@ Prepared Prepare(const SubprocessOptions& options) {
   for (const auto& [name, value] : options.environment) prepared.environment_lines.push_back(name + "=" + value);
   for (std::string& line : prepared.environment_lines) prepared.envp.push_back(line.data());
   prepared.envp.push_back(nullptr);
+  prepared.inherited = options.inherited;
   return prepared;
 }
 
@@ -55,6 +57,7 @@ Prepared Prepare(const SubprocessOptions& options) {
   }
   ::signal(SIGPIPE, SIG_DFL);  // ignored ones would be inherited; a program that is not ours may count on them
   ::signal(SIGXFSZ, SIG_DFL);
+  for (const int descriptor : prepared.inherited) ::fcntl(descriptor, F_SETFD, 0);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -17,6 +17,7 @@ namespace consilium {
 struct SubprocessOptions {
   std::vector<std::string> arguments;              // arguments[0] is the program: a path, or a name on PATH
   std::map<std::string, std::string> environment;  // added to ours
+  std::vector<int> inherited;                      // descriptors that the child keeps, under the same numbers
   std::filesystem::path output;                    // stdout and stderr are appended here; empty: inherited
 };
 
