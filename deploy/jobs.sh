@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints how many compilers to run at once: one a core, but only as many as fit into memory, because a file that includes
-# torch/torch.h takes up to 1.5 GB.
+# Prints how many compilers to run at once: one a core, but only as many as fit into memory, because a file that
+# includes torch/torch.h takes up to 1.5 GB.
 set -euo pipefail
 cores=$(nproc)
 available_kb=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)

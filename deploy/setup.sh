@@ -4,7 +4,7 @@
 #
 #   deploy/setup.sh                  install what is missing (as root, or through sudo)
 #   deploy/setup.sh --check          only report; exit code 1 when something is missing, one line per package
-#   deploy/setup.sh --trainer-only   what the data plane alone needs: no gRPC, MPI, SQLite, Boost (combines with --check)
+#   deploy/setup.sh --trainer-only   what the data plane alone needs: no gRPC, MPI, SQLite, Boost (also with --check)
 #   deploy/setup.sh --developer      also what `make format` and `make tidy` use
 #   deploy/setup.sh --list           print the package names, for an image's Dockerfile
 set -euo pipefail
