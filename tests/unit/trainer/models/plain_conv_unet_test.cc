@@ -105,7 +105,8 @@ std::vector<Sizes> ShapesOf(const std::vector<torch::Tensor>& tensors) {
 TEST(PlainConvUNetTest, TensorNamesEqualUpstreamsWithoutAliases) {
   const PlainConvUNet network(Options3d(2), /*seed=*/1);
   std::vector<std::string> names;
-  for (const tensor::TensorSpec& spec : SchemaOf(*network).tensors()) names.push_back(spec.name);
+  const tensor::Schema schema = SchemaOf(*network);
+  for (const tensor::TensorSpec& spec : schema.tensors()) names.push_back(spec.name);
   EXPECT_THAT(names, ::testing::ElementsAreArray(kUpstreamNames));
 }
 
@@ -128,12 +129,12 @@ TEST(PlainConvUNetTest, ThreeDimensionalOutputsRunFromFullResolutionDownwards) {
 }
 
 TEST(PlainConvUNetTest, TwoDimensionalAnisotropicNetworkKeepsTheInputsEdges) {
-  PlainConvUNet network({.channels_in = 3,
-                         .classes = 2,
-                         .strides = {{1, 1}, {1, 2}, {2, 2}},
-                         .kernels = {{1, 3}, {1, 3}, {3, 3}},
-                         .base_features = 4,
-                         .features_max = 8},
+  PlainConvUNet network(UNetOptions{.channels_in = 3,
+                                    .classes = 2,
+                                    .strides = {{1, 1}, {1, 2}, {2, 2}},
+                                    .kernels = {{1, 3}, {1, 3}, {3, 3}},
+                                    .base_features = 4,
+                                    .features_max = 8},
                         /*seed=*/1);
   EXPECT_EQ(network->divisor(), (Sizes{2, 4}));
   EXPECT_THAT(ShapesOf(network->forward(torch::zeros({1, 3, 6, 8}))),
@@ -163,7 +164,8 @@ TEST(PlainConvUNetTest, OnlyTheFinestOutputIsComputedInEvalModeOrWithoutDeepSupe
 TEST(PlainConvUNetTest, BlockNormalisesEachChannelOfEachSample) {
   // A constant input has no variance, so every norm yields its bias, 0, and the heads theirs: logits are exactly 0.
   PlainConvUNet network(
-      {.channels_in = 1, .classes = 2, .strides = {{1, 1}, {2, 2}}, .kernels = {{1, 1}, {1, 1}}, .base_features = 2},
+      UNetOptions{
+          .channels_in = 1, .classes = 2, .strides = {{1, 1}, {2, 2}}, .kernels = {{1, 1}, {1, 1}}, .base_features = 2},
       /*seed=*/1);
   EXPECT_LT(network->forward(torch::full({1, 1, 4, 4}, 7.0))[0].abs().max().item<float>(), 1e-5F);
   // A sample's result does not depend on its neighbours in the batch.
