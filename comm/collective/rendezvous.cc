@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <thread>
 
 #include "comm/base/log.h"
 #include "comm/collective/exception_guard.h"
@@ -18,6 +19,10 @@ namespace consilium::collective {
 namespace {
 
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
+
+constexpr auto kStoreTimeoutMin = std::chrono::milliseconds(2000);  // c10d counts whole seconds
+constexpr auto kAnnounceEvery = std::chrono::seconds(10);
+constexpr auto kProbeMin = std::chrono::milliseconds(10), kProbeMax = std::chrono::milliseconds(500);
 
 std::chrono::milliseconds Milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration);
@@ -37,12 +42,15 @@ StatusOr<Backend> ChooseBackend(const std::string& name) {
   return backend;
 }
 
-StatusOr<StorePtr> OpenStore(const std::string& host, int port, bool serve, Duration timeout) {
+enum class StoreRole { kServe, kConnect };
+
+StatusOr<StorePtr> OpenStore(const std::string& host, int port, StoreRole role, Duration timeout) {
+  const bool serve = role == StoreRole::kServe;
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(port);
   options.isServer = serve;
   options.waitWorkers = false;
-  options.timeout = Milliseconds(timeout);
+  options.timeout = std::max(Milliseconds(timeout), kStoreTimeoutMin);
   try {
     return StorePtr(c10::make_intrusive<c10d::TCPStore>(host, options));
   } catch (...) {
@@ -51,6 +59,25 @@ StatusOr<StorePtr> OpenStore(const std::string& host, int port, bool serve, Dura
                       serve ? "; is the port taken by another job? Leave it to the system, or choose another"
                             : "; is rank 0 running, and can this host reach it?");
   }
+}
+
+// Rank 0 may start later than we do, and its name may not resolve yet (a pod's).  c10d's own connect waits a whole
+// second between two tries.
+Status AwaitServer(const std::string& host, int port, Duration timeout) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto announce = begin + kAnnounceEvery;
+  for (auto pause = kProbeMin; !CanConnect(host, port); pause = std::min(2 * pause, kProbeMax)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - begin >= timeout)
+      return Rendezvous("rank 0 does not answer at ", host, ":", port, " within ", FormatDuration(timeout),
+                        "; is it running, and can ", HostName(), " reach it?");
+    if (now >= announce) {
+      Log(LogLevel::kInfo, "waiting", {{"for", "rank 0"}, {"at", Concat(host, ":", port)}});
+      announce = now + kAnnounceEvery;
+    }
+    std::this_thread::sleep_for(pause);
+  }
+  return {};
 }
 
 // "port\naddress\naddress...": what rank 0 tells the others through MPI.
@@ -72,7 +99,7 @@ StatusOr<StorePtr> StoreThroughMpi(const Invitation& invitation, Duration timeou
   std::string text;
   Status opened;
   if (place.rank == 0) {
-    StatusOr<StorePtr> served = OpenStore("127.0.0.1", 0, true, timeout);
+    StatusOr<StorePtr> served = OpenStore("127.0.0.1", 0, StoreRole::kServe, timeout);
     opened = served.status();
     if (opened.ok()) {
       store = served.value();
@@ -88,15 +115,17 @@ StatusOr<StorePtr> StoreThroughMpi(const Invitation& invitation, Duration timeou
   int port = 0;
   if (!(lines >> port)) return Rendezvous("rank 0 could not open its store; its own message says why");
   for (std::string host; lines >> host;)
-    if (CanConnect(host, port)) return OpenStore(host, port, false, timeout);
+    if (CanConnect(host, port)) return OpenStore(host, port, StoreRole::kConnect, timeout);
   return Rendezvous("none of rank 0's addresses answers from ", HostName(), ", port ", port, ": ",
                     text.substr(text.find('\n') + 1));
 }
 
 StatusOr<StorePtr> FindStore(const Invitation& invitation, Duration timeout) {
   if (invitation.host.empty()) return StoreThroughMpi(invitation, timeout);
-  const bool serve = invitation.place.rank == 0 && !invitation.store_is_elsewhere;
-  return OpenStore(serve ? "127.0.0.1" : invitation.host, invitation.port, serve, timeout);
+  if (invitation.place.rank == 0 && !invitation.store_is_elsewhere)
+    return OpenStore("127.0.0.1", invitation.port, StoreRole::kServe, timeout);
+  RETURN_IF_ERROR(AwaitServer(invitation.host, invitation.port, timeout));
+  return OpenStore(invitation.host, invitation.port, StoreRole::kConnect, timeout);
 }
 
 Profile MyProfile(const Invitation& invitation, const ConnectOptions& options, Backend backend) {
