@@ -1,0 +1,61 @@
+// What came of tasks: said again on every connection until the coordinator's receipt.
+#include "client/core/session_machine.h"
+
+namespace consilium::client {
+
+void SessionMachine::DeliverAll() {
+  for (const Outcome& outcome : state_.outcomes()) Deliver(outcome);
+}
+
+void SessionMachine::Deliver(const Outcome& outcome) {
+  if (!connected_) return;
+  Delivery& delivery = deliveries_[outcome.task];
+  if (delivery.upload) return;
+  const auto* trained = std::get_if<Trained>(&outcome.result);
+  if (trained == nullptr) return Say(outcome);
+  delivery.upload = NextTransfer();
+  actions_.push_back(Upload{*delivery.upload, outcome.task, trained->update, UpdateFile(outcome.task)});
+}
+
+void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result) {
+  const Outcome* outcome = state_.Find(task);
+  if (outcome == nullptr) return;
+  Delivery& delivery = deliveries_[task];
+  if (result.code() == StatusCode::kUnavailable || result.code() == StatusCode::kDeadlineExceeded ||
+      result.code() == StatusCode::kCancelled) {
+    Note("upload_interrupted", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+    if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
+    return;
+  }
+  // Refused: the round is closed, or the coordinator has it already.  Its receipt says which.
+  if (!result.ok()) Note("upload_refused", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+  Say(*outcome);
+}
+
+void SessionMachine::Say(const Outcome& outcome) {
+  deliveries_[outcome.task].said = true;
+  if (const auto* trained = std::get_if<Trained>(&outcome.result))
+    actions_.push_back(Send{wire::UpdateReady{outcome.task, trained->update, trained->weight, trained->metrics}});
+  if (const auto* evaluated = std::get_if<Evaluated>(&outcome.result))
+    actions_.push_back(Send{wire::EvaluationReport{outcome.task, evaluated->metrics}});
+  if (const auto* gave_up = std::get_if<GaveUp>(&outcome.result))
+    actions_.push_back(Send{wire::TaskFailed{outcome.task, gave_up->code, gave_up->message}});
+}
+
+void SessionMachine::OnMessage(const wire::Receipt& receipt) {
+  if (state_.Find(receipt.task) == nullptr) return;
+  Note("receipt", {{"round", ToInt(receipt.task.round)},
+                   {"result", wire::DropReasonName(receipt.reason)},
+                   {"detail", receipt.detail}});
+  deliveries_.erase(receipt.task);
+  state_.Acknowledge(receipt.task, receipt.reason);
+  Settle();
+}
+
+// The state has lost something: remember that, then drop the files.
+void SessionMachine::Settle() {
+  actions_.push_back(Persist{state_});
+  actions_.push_back(Tidy{});
+}
+
+}  // namespace consilium::client

@@ -1,0 +1,122 @@
+// What goes into the session machine and what comes out of it.
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "client/core/session_state.h"
+#include "comm/base/time.h"
+
+namespace consilium::client {
+
+// Which fetch or upload; an answer to an older one is ignored.
+enum class TransferId : std::uint64_t {};
+
+// --- in
+
+// Once, before any other input.
+struct Started {};
+// The connection could not be made, or is gone.  `jitter` in [0, 1) spreads the next try.
+struct ConnectionLost {
+  Status reason;
+  double jitter = 0;
+};
+// The first one on every connection is Welcome or Refusal.
+struct FromCoordinator {
+  wire::CoordinatorMessage message;
+};
+// The answer to Fetch and Upload.
+struct TransferDone {
+  TransferId transfer{};
+  Status result;
+};
+struct WorkerProgressed {
+  wire::TaskKey task;
+  double progress = 0;
+  wire::Metrics metrics;
+};
+// The answers to RunTask: one of these three.
+struct WorkerFinished {
+  wire::TaskKey task;
+  double weight = 1;
+  wire::Metrics metrics;
+  wire::BlobManifest update;  // of the file named in RunTask; kTrain only
+};
+// The trainer lives and says why it cannot; kCancelled after CancelTask.
+struct WorkerRefused {
+  wire::TaskKey task;
+  StatusCode code = StatusCode::kFailed;
+  std::string message;
+};
+// The trainer ended under the task, could not be started, or was stopped by StopWorker.
+struct WorkerDied {
+  wire::TaskKey task;
+  std::string how;  // "killed by signal 9 (Killed); its last words: ..."
+};
+struct TimerFired {
+  std::uint64_t id = 0;
+};
+
+using Input = std::variant<Started, ConnectionLost, FromCoordinator, TransferDone, WorkerProgressed, WorkerFinished,
+                           WorkerRefused, WorkerDied, TimerFired>;
+
+// --- out: to be executed in order
+
+// Connect and say Hello; answer with FromCoordinator{Welcome} or ConnectionLost.
+struct Dial {};
+// Close the connection; no answer.
+struct HangUp {};
+struct Send {
+  wire::SiteMessage message;  // only while connected
+};
+struct SetTimer {
+  std::uint64_t id = 0;
+  Duration after{};
+};
+// Durable before anything after it is executed.
+struct Persist {
+  SessionState state;
+};
+// Make the model present in the local blob store.
+struct Fetch {
+  TransferId transfer{};
+  wire::TaskKey task;
+  wire::BlobManifest model;
+};
+struct Upload {
+  TransferId transfer{};
+  wire::TaskKey task;
+  wire::BlobManifest update;
+  std::string file;  // in the work folder
+};
+struct RunTask {
+  wire::TaskKey task;
+  std::string job_json;
+  Digest model;          // present in the blob store
+  std::string state_in;  // in the work folder; "" for none
+};
+// Ask the trainer to stop; one of RunTask's answers follows, whatever it takes.
+struct CancelTask {
+  wire::TaskKey task;
+};
+// The trainer is stuck: end it; WorkerDied follows.
+struct StopWorker {
+  wire::TaskKey task;
+  std::string why;
+};
+// Files in the work folder, and blobs, that LiveFiles() and LiveBlobs() do not name can go.
+struct Tidy {};
+// The client is to end.
+struct Finish {
+  Status status;
+};
+// A fact for the log.
+struct Report {
+  std::string event;
+  Json fields;
+};
+
+using Action = std::variant<Dial, HangUp, Send, SetTimer, Persist, Fetch, Upload, RunTask, CancelTask, StopWorker, Tidy,
+                            Finish, Report>;
+
+}  // namespace consilium::client

@@ -1,0 +1,127 @@
+// A site's side of a federation: keeps a connection, does one task at a time, and delivers what came of it until the
+// coordinator says that it has it.  Step in, actions out; no socket, file, clock, thread or randomness.
+//
+//   connection:  dial -> Welcome -> ... -> lost -> back-off -> dial; a fault that a person has to mend ends the client
+//   a task:      fetch the model -> run it in the trainer -> persist the outcome -> deliver (upload, say, receipt)
+//
+// Training goes on while the connection is down.  A trainer that dies is started again after a pause; after three
+// deaths under one task the task has failed, with the signal and the trainer's last words.  A trainer that says nothing
+// for a round's deadline is stuck, and ended.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "client/core/session_io.h"
+
+namespace consilium::client {
+
+struct SessionOptions {
+  // End once the coordinator says that the job is over; the job's status is then ours.
+  enum class WhenDone { kStay, kExit } when_done = WhenDone::kStay;
+  Duration redial_first = std::chrono::milliseconds(250);
+  Duration redial_max = std::chrono::seconds(10);
+  Duration retry_first = std::chrono::seconds(1);  // of a dead trainer or a stalled transfer; doubles
+  Duration retry_max = std::chrono::seconds(30);
+  std::uint32_t worker_deaths_max = 3;  // under one task
+};
+
+// Strand-bound.
+class SessionMachine {
+ public:
+  SessionMachine(SessionState state, SessionOptions options) : state_(std::move(state)), options_(options) {}
+
+  std::vector<Action> Step(const Input& input, Instant now);
+
+  const SessionState& state() const { return state_; }
+  bool connected() const { return connected_; }
+  // What Tidy must leave: what the state speaks of, and what the work in hand uses.
+  std::set<std::string> LiveFiles() const;
+  std::set<Digest> LiveBlobs() const;
+
+ private:
+  enum class Stage { kFetching, kRunning, kCancelling, kPausing };
+  // The task in hand.
+  struct Work {
+    wire::Task task;
+    Stage stage = Stage::kFetching;
+    std::optional<TransferId> fetch;  // in flight
+    std::uint32_t tries = 0;          // fetches that failed, or deaths of the trainer
+    std::uint64_t retry_timer = 0;
+    double progress = 0;
+    wire::Metrics metrics;
+    Instant last_sign{};
+    Duration silence_max{};
+  };
+  // How far the delivery of an outcome has come on this connection.
+  struct Delivery {
+    std::optional<TransferId> upload;  // in flight
+    bool said = false;
+    std::uint32_t tries = 0;
+    std::uint64_t retry_timer = 0;
+  };
+
+  // session_machine.cc: the connection, and where inputs enter
+  void On(const Started&);
+  void On(const ConnectionLost& input);
+  void On(const FromCoordinator& input);
+  void On(const TransferDone& input);
+  void On(const TimerFired& input);
+  void OnMessage(const wire::Welcome& welcome);
+  void OnMessage(const wire::Refusal& refusal);
+  void OnMessage(const wire::Task& task);
+  void OnMessage(const wire::Receipt& receipt);
+  void OnMessage(const wire::StandDown& down);
+  void OnMessage(const wire::JobEnded& ended);
+  void Beat();
+  wire::Heartbeat CurrentBeat() const;
+
+  // session_work.cc: the task in hand
+  void On(const WorkerProgressed& input);
+  void On(const WorkerFinished& input);
+  void On(const WorkerRefused& input);
+  void On(const WorkerDied& input);
+  void Take(const wire::Task& task);
+  void StartFetch();
+  void OnFetched(const Status& result);
+  void StartRun();
+  void CancelWork(const std::string& why);
+  void EndWork(std::optional<Outcome> outcome);
+  void ResumeWork();
+  void CheckStuck();
+  bool Working(const wire::TaskKey& task) const { return work_ && work_->task.task == task; }
+
+  // session_delivery.cc: what came of tasks
+  void Deliver(const Outcome& outcome);
+  void Say(const Outcome& outcome);
+  void OnUploaded(const wire::TaskKey& task, const Status& result);
+  void DeliverAll();
+  void Settle();
+
+  std::uint64_t Arm(Duration after);
+  TransferId NextTransfer() { return TransferId{++transfers_}; }
+  Duration Backoff(Duration first, Duration max, std::uint32_t tries) const;
+  void Note(std::string event, Json fields);
+  void End(Status status);
+
+  SessionState state_;
+  SessionOptions options_;
+
+  // Not durable.
+  bool connected_ = false;  // welcomed
+  bool ended_ = false;
+  std::uint32_t dials_ = 0;  // since the last Welcome
+  Duration heartbeat_interval_ = std::chrono::seconds(3);
+  std::uint64_t timers_ = 0, transfers_ = 0;
+  std::uint64_t dial_timer_ = 0, beat_timer_ = 0;
+  std::optional<Work> work_;
+  std::optional<wire::Task> next_;  // waits for the task in hand to stop
+  std::map<wire::TaskKey, Delivery> deliveries_;
+
+  // Of the Step in hand.
+  Instant now_{};
+  std::vector<Action> actions_;
+};
+
+}  // namespace consilium::client

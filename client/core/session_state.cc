@@ -1,0 +1,179 @@
+#include "client/core/session_state.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace consilium::client {
+namespace {
+
+constexpr std::size_t kStatesKept = 2;
+
+std::string FileOf(const char* what, const JobId& job, Round round, Attempt attempt) {
+  return Concat(job, "/", what, "-", round, ".", attempt, ".safetensors");
+}
+
+Json TaskToJson(const wire::TaskKey& task) {
+  return {{"job", task.job.value()},
+          {"round", ToInt(task.round)},
+          {"attempt", ToInt(task.attempt)},
+          {"kind", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}};
+}
+
+Json MetricsToJson(const wire::Metrics& metrics) {
+  Json json = Json::object();
+  for (const auto& [name, value] : metrics) json[name] = std::isnan(value) ? Json(nullptr) : Json(value);
+  return json;
+}
+
+Json ResultToJson(const Trained& trained) {
+  Json chunks = Json::array();
+  for (const Digest& chunk : trained.update.chunks) chunks.push_back(chunk.ToHex());
+  return {{"update",
+           {{"digest", trained.update.digest.ToHex()}, {"bytes", trained.update.bytes}, {"chunks", std::move(chunks)}}},
+          {"weight", trained.weight},
+          {"metrics", MetricsToJson(trained.metrics)}};
+}
+Json ResultToJson(const Evaluated& evaluated) { return {{"metrics", MetricsToJson(evaluated.metrics)}}; }
+Json ResultToJson(const GaveUp& gave_up) {
+  return {{"code", static_cast<int>(gave_up.code)}, {"message", gave_up.message}};
+}
+
+// Reading throws Json::exception for a missing key or a wrong type; FromJson is the guard.
+wire::TaskKey TaskFromJson(const Json& json) {
+  return {JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
+          Attempt{json.at("attempt").get<std::uint32_t>()},
+          json.at("kind").get<std::string>() == "train" ? wire::TaskKind::kTrain : wire::TaskKind::kEvaluate};
+}
+
+wire::Metrics MetricsFromJson(const Json& json) {
+  wire::Metrics metrics;
+  for (const auto& [name, value] : json.items())
+    metrics[name] = value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  return metrics;
+}
+
+StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
+  wire::BlobManifest manifest;
+  ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
+  manifest.bytes = json.at("bytes").get<std::uint64_t>();
+  for (const Json& chunk : json.at("chunks")) {
+    ASSIGN_OR_RETURN(const Digest digest, Digest::FromHex(chunk.get<std::string>()));
+    manifest.chunks.push_back(digest);
+  }
+  RETURN_IF_ERROR(wire::CheckManifest(manifest));
+  return manifest;
+}
+
+StatusOr<Outcome> OutcomeFromJson(const Json& json) {
+  Outcome outcome{TaskFromJson(json.at("task")), Evaluated{}};
+  const Json& result = json.at("result");
+  if (result.contains("update")) {
+    ASSIGN_OR_RETURN(wire::BlobManifest update, ManifestFromJson(result["update"]));
+    outcome.result =
+        Trained{std::move(update), result.at("weight").get<double>(), MetricsFromJson(result.at("metrics"))};
+  } else if (result.contains("code")) {
+    const int code = result["code"].get<int>();
+    if (code <= 0 || code > static_cast<int>(StatusCode::kUnimplemented)) return DataLoss("status code ", code);
+    outcome.result = GaveUp{static_cast<StatusCode>(code), result.at("message").get<std::string>()};
+  } else {
+    outcome.result = Evaluated{MetricsFromJson(result.at("metrics"))};
+  }
+  return outcome;
+}
+
+}  // namespace
+
+std::string UpdateFile(const wire::TaskKey& task) { return FileOf("update", task.job, task.round, task.attempt); }
+std::string StateFile(const wire::TaskKey& task) { return FileOf("state", task.job, task.round, task.attempt); }
+
+const Outcome* SessionState::Find(const wire::TaskKey& task) const {
+  const auto found =
+      std::find_if(outcomes_.begin(), outcomes_.end(), [&](const Outcome& outcome) { return outcome.task == task; });
+  return found == outcomes_.end() ? nullptr : &*found;
+}
+
+void SessionState::Add(Outcome outcome) {
+  const wire::TaskKey task = outcome.task;
+  Forget(task);
+  if (std::holds_alternative<Trained>(outcome.result)) {
+    KeptStates& states = kept_[task.job];
+    states[task.round] = task.attempt;
+    while (states.size() > kStatesKept) states.erase(states.begin());
+  }
+  outcomes_.push_back(std::move(outcome));
+}
+
+void SessionState::Acknowledge(const wire::TaskKey& task, wire::DropReason reason) {
+  const Outcome* outcome = Find(task);
+  const bool counts = reason == wire::DropReason::kNone || reason == wire::DropReason::kDuplicate;
+  if (outcome != nullptr && counts && std::holds_alternative<Trained>(outcome->result)) {
+    KeptStates& states = kept_[task.job];
+    states.erase(states.begin(), states.lower_bound(task.round));
+  }
+  Forget(task);
+}
+
+void SessionState::Forget(const wire::TaskKey& task) {
+  std::erase_if(outcomes_, [&](const Outcome& outcome) { return outcome.task == task; });
+}
+
+void SessionState::ForgetJob(const JobId& job) {
+  std::erase_if(outcomes_, [&](const Outcome& outcome) { return outcome.task.job == job; });
+  kept_.erase(job);
+}
+
+std::string SessionState::StateBefore(const wire::TaskKey& task) const {
+  const auto states = kept_.find(task.job);
+  if (states == kept_.end()) return "";
+  auto next = states->second.lower_bound(task.round);
+  if (next == states->second.begin()) return "";
+  --next;
+  return FileOf("state", task.job, next->first, next->second);
+}
+
+std::set<std::string> SessionState::Files() const {
+  std::set<std::string> files;
+  for (const Outcome& outcome : outcomes_)
+    if (std::holds_alternative<Trained>(outcome.result)) files.insert(UpdateFile(outcome.task));
+  for (const auto& [job, states] : kept_)
+    for (const auto& [round, attempt] : states) files.insert(FileOf("state", job, round, attempt));
+  return files;
+}
+
+Json SessionState::ToJson() const {
+  Json outcomes = Json::array(), jobs = Json::object();
+  for (const Outcome& outcome : outcomes_)
+    outcomes.push_back(
+        {{"task", TaskToJson(outcome.task)},
+         {"result", std::visit([](const auto& result) { return ResultToJson(result); }, outcome.result)}});
+  for (const auto& [job, states] : kept_) {
+    Json list = Json::array();
+    for (const auto& [round, attempt] : states) list.push_back({ToInt(round), ToInt(attempt)});
+    jobs[job.value()] = {{"states", std::move(list)}};
+  }
+  return {{"version", 1}, {"outcomes", std::move(outcomes)}, {"jobs", std::move(jobs)}};
+}
+
+StatusOr<SessionState> SessionState::FromJson(const Json& json) {
+  SessionState state;
+  try {
+    if (json.at("version").get<int>() != 1) return DataLoss("a session state of version ", json["version"].dump());
+    for (const Json& entry : json.at("outcomes")) {
+      ASSIGN_OR_RETURN(Outcome outcome, OutcomeFromJson(entry));
+      if (!IsValidName(outcome.task.job.value())) return DataLoss("'", outcome.task.job, "' is not a job's name");
+      state.outcomes_.push_back(std::move(outcome));
+    }
+    for (const auto& [job, entry] : json.at("jobs").items()) {
+      if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
+      KeptStates& states = state.kept_[JobId(job)];
+      for (const Json& pair : entry.at("states"))
+        states[Round{pair.at(0).get<std::uint32_t>()}] = Attempt{pair.at(1).get<std::uint32_t>()};
+    }
+  } catch (const Json::exception& error) {
+    return DataLoss("the session state is not as expected: ", error.what());
+  }
+  return state;
+}
+
+}  // namespace consilium::client

@@ -1,0 +1,76 @@
+// What a site client remembers over a kill: finished work that nobody has acknowledged yet, and which files of
+// optimizer state it keeps.  With it, finished work is never done twice, and work that is done again starts from the
+// same state and so gives the same weights.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "comm/base/json.h"
+#include "comm/wire/messages.h"
+
+namespace consilium::client {
+
+struct Trained {
+  wire::BlobManifest update;  // of the file UpdateFile(task)
+  double weight = 1;
+  wire::Metrics metrics;
+  friend bool operator==(const Trained&, const Trained&) = default;
+};
+struct Evaluated {
+  wire::Metrics metrics;
+  friend bool operator==(const Evaluated&, const Evaluated&) = default;
+};
+struct GaveUp {
+  StatusCode code = StatusCode::kFailed;
+  std::string message;
+  friend bool operator==(const GaveUp&, const GaveUp&) = default;
+};
+
+// How a task ended here; kept until the coordinator's receipt.
+struct Outcome {
+  wire::TaskKey task;
+  std::variant<Trained, Evaluated, GaveUp> result;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+// A job's optimizer states: which attempt of which round left one.
+using KeptStates = std::map<Round, Attempt>;
+
+// Value semantics.
+class SessionState {
+ public:
+  const std::vector<Outcome>& outcomes() const { return outcomes_; }
+  const Outcome* Find(const wire::TaskKey& task) const;
+
+  // A finished task.  Trained work also leaves an optimizer state; the two newest rounds' are kept, because the newest
+  // round may have to be done again.
+  void Add(Outcome outcome);
+  // The coordinator has dealt with it.  When its update counts, the round will not be done again and older states go.
+  void Acknowledge(const wire::TaskKey& task, wire::DropReason reason);
+  void Forget(const wire::TaskKey& task);
+  void ForgetJob(const JobId& job);
+
+  // The state to start this training task from: that of the newest earlier round; "" when there is none.
+  std::string StateBefore(const wire::TaskKey& task) const;
+  // Every file that this state speaks of, relative to the work folder.
+  std::set<std::string> Files() const;
+
+  Json ToJson() const;
+  // Errors: DataLoss for anything that ToJson cannot have written.
+  static StatusOr<SessionState> FromJson(const Json& json);
+  friend bool operator==(const SessionState&, const SessionState&) = default;
+
+ private:
+  std::vector<Outcome> outcomes_;
+  std::map<JobId, KeptStates> kept_;
+};
+
+// File names in the work folder; the job's folder is `<job>/`.
+std::string UpdateFile(const wire::TaskKey& task);  // "demo/update-3.0.safetensors"
+std::string StateFile(const wire::TaskKey& task);   // "demo/state-3.0.safetensors"
+
+}  // namespace consilium::client

@@ -1,0 +1,187 @@
+// The task in hand: fetch the model, run it in the trainer.
+#include <algorithm>
+
+#include "client/core/session_machine.h"
+#include "comm/wire/job.h"
+
+namespace consilium::client {
+namespace {
+
+Json TaskJson(const wire::TaskKey& task) {
+  return {{"job", task.job.value()},
+          {"task", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"},
+          {"round", ToInt(task.round)},
+          {"attempt", ToInt(task.attempt)}};
+}
+
+// A trainer that says nothing for as long as a whole round may take is stuck.
+Duration SilenceMax(const std::string& job_json) {
+  const StatusOr<ConfigNode> root = ConfigNode::Parse(job_json, "job");
+  if (!root.ok()) return std::chrono::minutes(20);
+  const StatusOr<wire::JobSpec> job = wire::ParseJob(*root);
+  if (!job.ok()) return std::chrono::minutes(20);
+  return std::max<Duration>(job->federation.round_deadline, std::chrono::minutes(1));
+}
+
+// What of a message travels and is kept; the wire refuses texts beyond 64 KiB.
+std::string Shortened(const std::string& message) {
+  constexpr std::size_t kBytesMax = 8192;
+  return message.size() <= kBytesMax ? message : message.substr(0, kBytesMax) + " ...";
+}
+
+// Connection trouble, as opposed to an answer.
+bool IsPassing(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded || code == StatusCode::kCancelled;
+}
+
+}  // namespace
+
+void SessionMachine::OnMessage(const wire::Task& task) {
+  // A job's name becomes a folder here, and it comes from a peer.
+  if (!IsValidName(task.task.job.value())) {
+    Note("task_refused", {{"why", "the job's name is not a name"}});
+    actions_.push_back(Send{wire::TaskFailed{task.task, StatusCode::kInvalidArgument,
+                                             "the job's name is not 1 to 63 lower-case letters, digits and '-'"}});
+    return;
+  }
+  if (const Outcome* outcome = state_.Find(task.task)) {  // done before: deliver, do not do it again
+    const Delivery& delivery = deliveries_[task.task];
+    if (!delivery.upload && !delivery.said) Deliver(*outcome);
+    return;
+  }
+  if (Working(task.task) && work_->stage != Stage::kCancelling) return;
+  if (!work_) return Take(task);
+  next_ = task;
+  CancelWork("another task takes its place");
+}
+
+void SessionMachine::Take(const wire::Task& task) {
+  work_ = Work{.task = task, .last_sign = now_, .silence_max = SilenceMax(task.job_json)};
+  Note("task", TaskJson(task.task));
+  actions_.push_back(Tidy{});
+  StartFetch();
+}
+
+// While the connection is down the next Welcome does it.
+void SessionMachine::StartFetch() {
+  if (!connected_) return;
+  work_->fetch = NextTransfer();
+  actions_.push_back(Fetch{*work_->fetch, work_->task.task, work_->task.model});
+}
+
+void SessionMachine::OnFetched(const Status& result) {
+  if (result.ok()) {
+    work_->tries = 0;
+    return StartRun();
+  }
+  if (result.code() == StatusCode::kStorage) return End(Annotate(result, "fetching the model"));
+  if (!IsPassing(result.code()))
+    return EndWork(
+        Outcome{work_->task.task, GaveUp{result.code(), Shortened("fetching the model: " + result.message())}});
+  Note("fetch_interrupted", {{"reason", result.message()}});
+  work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries++));
+}
+
+// After a pause.
+void SessionMachine::ResumeWork() {
+  if (work_->stage == Stage::kFetching && !work_->fetch) return StartFetch();
+  if (work_->stage == Stage::kPausing) StartRun();
+}
+
+void SessionMachine::StartRun() {
+  work_->stage = Stage::kRunning;
+  work_->last_sign = now_;
+  const wire::TaskKey& task = work_->task.task;
+  const std::string state_in = task.kind == wire::TaskKind::kTrain ? state_.StateBefore(task) : "";
+  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest, state_in});
+  Beat();
+}
+
+void SessionMachine::On(const WorkerProgressed& input) {
+  if (!Working(input.task)) return;
+  work_->progress = std::clamp(input.progress, 0.0, 1.0);
+  work_->metrics = input.metrics;
+  work_->last_sign = now_;
+}
+
+void SessionMachine::On(const WorkerFinished& input) {
+  if (!Working(input.task)) return;
+  Json fields = TaskJson(input.task);
+  fields["seconds"] = input.metrics.contains("seconds") ? Json(input.metrics.at("seconds")) : Json(nullptr);
+  Note("task_done", std::move(fields));
+  if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
+  if (input.task.kind == wire::TaskKind::kEvaluate) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
+  EndWork(Outcome{input.task, Trained{input.update, input.weight, input.metrics}});
+}
+
+void SessionMachine::On(const WorkerRefused& input) {
+  if (!Working(input.task)) return;
+  if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
+  if (input.code == StatusCode::kCancelled) return On(WorkerDied{input.task, "it stopped unasked: " + input.message});
+  Json fields = TaskJson(input.task);
+  fields["message"] = input.message;
+  Note("task_failed", std::move(fields));
+  const StatusCode code = input.code == StatusCode::kOk ? StatusCode::kFailed : input.code;
+  EndWork(Outcome{input.task, GaveUp{code, Shortened(input.message)}});
+}
+
+void SessionMachine::On(const WorkerDied& input) {
+  if (!Working(input.task)) return;
+  if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
+  Json fields = TaskJson(input.task);
+  fields["how"] = input.how;
+  fields["deaths"] = work_->tries + 1;
+  Note("trainer_died", std::move(fields));
+  if (++work_->tries >= options_.worker_deaths_max)
+    return EndWork(Outcome{
+        input.task, GaveUp{StatusCode::kFailed,
+                           Shortened(Concat("the trainer died ", work_->tries, " times, the last time ", input.how))}});
+  work_->stage = Stage::kPausing;
+  work_->progress = 0;
+  work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries - 1));
+}
+
+// Stops the task in hand: at once where nothing runs, else when the trainer answers.
+void SessionMachine::CancelWork(const std::string& why) {
+  if (work_->stage == Stage::kCancelling) return;
+  Json fields = TaskJson(work_->task.task);
+  fields["why"] = why;
+  Note("task_cancelled", std::move(fields));
+  if (work_->stage != Stage::kRunning) return EndWork(std::nullopt);  // an answer to the fetch will be ignored
+  work_->stage = Stage::kCancelling;
+  actions_.push_back(CancelTask{work_->task.task});
+}
+
+void SessionMachine::EndWork(std::optional<Outcome> outcome) {
+  work_.reset();
+  if (outcome) {
+    state_.Add(*outcome);
+    actions_.push_back(Persist{state_});
+    Deliver(*outcome);
+    Beat();
+  }
+  if (!next_) {
+    actions_.push_back(Tidy{});
+    return;
+  }
+  const wire::Task task = *std::exchange(next_, std::nullopt);
+  Take(task);
+}
+
+void SessionMachine::OnMessage(const wire::StandDown& down) {
+  if (next_ && next_->task == down.task) next_.reset();
+  if (Working(down.task)) CancelWork(down.reason);
+  if (state_.Find(down.task) == nullptr) return;
+  deliveries_.erase(down.task);
+  state_.Forget(down.task);
+  Settle();
+}
+
+void SessionMachine::CheckStuck() {
+  if (!work_ || (work_->stage != Stage::kRunning && work_->stage != Stage::kCancelling)) return;
+  if (now_ - work_->last_sign < work_->silence_max) return;
+  work_->last_sign = now_;
+  actions_.push_back(StopWorker{work_->task.task, "it had said nothing for " + FormatDuration(work_->silence_max)});
+}
+
+}  // namespace consilium::client

@@ -1,0 +1,61 @@
+#include "client/core/session_state.h"
+
+#include <gtest/gtest.h>
+
+#include "session_stage.h"
+
+namespace consilium::client {
+namespace {
+
+SessionState Rich() {
+  SessionState state;
+  state.Add({Key(3), Trained{Blob("update"), 12.5, {{"loss", 0.25}}}});
+  state.Add({Key(4, 2), Trained{{Sha256Of("big"),
+                                 (std::uint64_t{3} << 20) + 1,
+                                 {Sha256Of("1"), Sha256Of("2"), Sha256Of("3"), Sha256Of("4")}},
+                                1,
+                                {}}});
+  state.Add({Key(4, 0, wire::TaskKind::kEvaluate), Evaluated{{{"dice", 0.5}, {"dice.1", 0.75}}}});
+  state.Add({Key(5), GaveUp{StatusCode::kStorage, "disk full"}});
+  return state;
+}
+
+TEST(SessionState, ComesBackFromJsonAsItWas) {
+  const StatusOr<SessionState> back = SessionState::FromJson(Json::parse(Rich().ToJson().dump()));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, Rich());
+}
+
+TEST(SessionState, MutilatedJsonIsAnErrorOrAnotherValidState) {
+  const std::string text = Rich().ToJson().dump();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string mutilated = text;
+    mutilated.erase(i, 1 + i % 7);
+    if (const Json json = Json::parse(mutilated, nullptr, false); !json.is_discarded())
+      if (const StatusOr<SessionState> state = SessionState::FromJson(json); state.ok()) {
+        EXPECT_TRUE(SessionState::FromJson(state->ToJson()).ok()) << mutilated;
+      }
+  }
+  EXPECT_EQ(SessionState::FromJson(Json::object()).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(SessionState::FromJson(Json(3)).code(), StatusCode::kDataLoss);
+}
+
+TEST(SessionState, AJobNameThatIsAPathIsNotBelieved) {
+  Json json = Rich().ToJson();
+  json["outcomes"][0]["task"]["job"] = "../../etc";
+  EXPECT_EQ(SessionState::FromJson(json).code(), StatusCode::kDataLoss);
+}
+
+TEST(SessionState, KeepsTheTwoNewestStatesAndOnlyTheNewestOnceItCounts) {
+  SessionState state;
+  for (int round = 0; round < 4; ++round) state.Add({Key(round), Trained{Blob("u"), 1, {}}});
+  EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors");
+  EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+  EXPECT_EQ(state.StateBefore(Key(2)), "");
+  state.Acknowledge(Key(3), wire::DropReason::kNone);
+  EXPECT_EQ(state.StateBefore(Key(3)), "");
+  EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+}
+
+}  // namespace
+}  // namespace consilium::client
