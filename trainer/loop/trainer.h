@@ -15,6 +15,7 @@
 // Thread rule: strand-bound.  Every rank calls the same collective operations (marked below) in the same order.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -22,11 +23,14 @@
 #include <vector>
 
 #include "comm/collective/communicator.h"
+#include "comm/collective/overlap_trace.h"
 #include "comm/tensor/parameter_vector.h"
 #include "comm/wire/job.h"
 #include "datasets/preprocess/prepared_case.h"
 
 namespace consilium::trainer {
+
+class SegmentationModel;
 
 struct TrainerOptions {
   wire::JobSpec job;
@@ -37,6 +41,7 @@ struct TrainerOptions {
   std::string device = "auto";                               // auto | cpu | cuda | cuda:N; auto: cuda:local_rank if any
   // Asked before every step, from the thread that trains; true on any rank stops all of them after that step.
   std::function<bool()> should_stop;
+  collective::OverlapTrace* overlap_trace = nullptr;  // not owned; may be null
 };
 
 // One optimizer step that is done.  The same on every rank, except for times.
@@ -116,6 +121,8 @@ class Trainer {
   Status SaveOptimizer(const std::filesystem::path& path) const;
   Status LoadOptimizer(const std::filesystem::path& path);
 
+  // The network itself, on device(), e.g. to predict whole cases between two epochs.  Do not train it elsewhere.
+  virtual std::shared_ptr<SegmentationModel> network() = 0;
   virtual std::string device() const = 0;  // "cpu", "cuda:0"
   virtual int threads() const = 0;         // of this process
 };
