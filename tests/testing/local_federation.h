@@ -1,0 +1,61 @@
+// A federation of real processes on loopback: provisioned, started, killed and watched by a test.
+#pragma once
+
+#include <map>
+
+#include "comm/base/json.h"
+#include "comm/base/subprocess.h"
+
+namespace consilium::testing {
+
+// Strand-bound.  Destroyed: every process is stopped.
+class LocalFederation {
+ public:
+  struct Options {
+    std::filesystem::path folder;  // everything goes here
+    std::vector<std::string> sites;
+    std::filesystem::path job;  // the job file
+    std::filesystem::path initial_model;
+    std::filesystem::path trainer;  // a stub; empty: the real consilium-trainer
+    std::map<std::string, std::string> environment;
+  };
+
+  // Provisions the kits.
+  static StatusOr<LocalFederation> Create(Options options);
+
+  // Starts it on the port of its former life, if it had one, so that clients find it again.
+  Status StartCoordinator();
+  // `data` is read by the site's trainer; remembered for a restart.
+  Status StartClient(const std::string& site, const std::filesystem::path& data);
+  Status RestartClient(const std::string& site) { return StartClient(site, data_.at(site)); }
+  void KillCoordinator();                    // SIGKILL
+  void KillClient(const std::string& site);  // SIGKILL; its trainer dies with it
+
+  // Waits until events.jsonl has an event for which `wanted` is true, counted from the beginning; DeadlineExceeded with
+  // the last events otherwise.
+  Status AwaitEvent(const std::function<bool(const Json&)>& wanted, Duration timeout);
+  std::vector<Json> Events() const;
+  // The coordinator's end; then the clients are stopped.
+  StatusOr<ExitResult> AwaitEnd(Duration timeout);
+  // result.json of the finished job.
+  StatusOr<Json> Result() const;
+
+  std::filesystem::path job_folder() const;
+  std::filesystem::path log(const std::string& party) const { return options_.folder / (party + ".log"); }
+  std::filesystem::path kit(const std::string& party) const { return options_.folder / "kits" / party; }
+  int port() const { return port_; }
+  // The logs of all, for a failed test's message.
+  std::string Logs() const;
+
+ private:
+  explicit LocalFederation(Options options) : options_(std::move(options)) {}
+  Options options_;
+  std::string job_name_;
+  int port_ = 0;
+  std::map<std::string, std::filesystem::path> data_;
+  std::map<std::string, Subprocess> processes_;
+};
+
+inline constexpr char kCoordinatorParty[] = "consortium";
+
+}  // namespace consilium::testing
