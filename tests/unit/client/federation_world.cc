@@ -115,7 +115,7 @@ class World {
     coordinator_.answers.clear();
     coordinator_.timers.clear();
     for (auto& [name, site] : sites_)
-      if (site.up || site.dialling) CutSite(&site);
+      if (site.up || site.dialling) LoseCoordinator(name, &site);
     StartCoordinator();
   }
 
@@ -181,11 +181,15 @@ class World {
     StartSite(name);
   }
 
-  // The connection breaks; what was on its way is lost.
-  void CutSite(Site* site) {
+  // The connection breaks.  What the coordinator said before its death may still arrive, or be lost.
+  void LoseCoordinator(const SiteName& name, Site* site) {
     site->dialling = site->up = false;
-    site->inbox.clear();
     site->outbox.clear();
+    std::deque<wire::CoordinatorMessage> last_words;
+    last_words.swap(site->inbox);
+    if (rng_.Bernoulli(0.5))
+      for (const wire::CoordinatorMessage& message : last_words)
+        if (!site->left) StepSite(name, FromCoordinator{message});
     site->answers.push_back(ConnectionLost{Unavailable("cut"), 0.5});
   }
 

@@ -86,7 +86,14 @@ class World {
     answers_.clear();
     timers_.clear();
     reconnect_.clear();
-    for (auto& [name, site] : sites_) Cut(&site);
+    for (auto& [name, site] : sites_) {
+      // What was said before the death may still arrive.
+      std::deque<wire::CoordinatorMessage> last_words;
+      last_words.swap(site.inbox);
+      if (rng_.Bernoulli(0.5))
+        for (const wire::CoordinatorMessage& message : last_words) Receive(name, &site, message);
+      Cut(&site);
+    }
     if (journal_.empty()) {
       JobOpened job = MakeJob(options_.job);  // died before it knew anything: a person starts it again
       job.model = Store({0.25f, -0.5f, 3.0f, -0.0f});
