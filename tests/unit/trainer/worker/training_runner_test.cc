@@ -1,0 +1,231 @@
+// The worker's real runner on a data set of a few small cubes.
+#include "trainer/worker/training_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "comm/base/json.h"
+#include "comm/tensor/safetensors.h"
+#include "comm/wire/job.h"
+#include "datasets/image/image_io.h"
+#include "tests/testing/run_program.h"
+#include "tests/testing/tiny_dataset.h"
+#include "trainer/loop/trainer.h"
+#include "trainer/models/parameters.h"
+#include "trainer/models/registry.h"
+#include "trainer/worker/site_data.h"
+
+namespace consilium::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Recorder final : public TaskMonitor {
+ public:
+  void Report(double progress, const wire::Metrics& metrics) override {
+    progress_.push_back(progress);
+    metrics_ = metrics;
+    if (static_cast<int>(progress_.size()) >= cancel_after) cancelled_ = true;
+  }
+  bool cancelled() const override { return cancelled_; }
+  const std::vector<double>& progress() const { return progress_; }
+  const wire::Metrics& metrics() const { return metrics_; }
+
+  int cancel_after = 1 << 30;
+
+ private:
+  std::vector<double> progress_;
+  wire::Metrics metrics_;
+  bool cancelled_ = false;
+};
+
+class QuietSink final : public EpochSink {
+ public:
+  Status OnStep(const StepReport&) override { return {}; }
+};
+
+class TrainingRunnerTest : public testing::Test {
+ protected:
+  static constexpr std::int64_t kRounds = 2, kIterations = 2;
+
+  void SetUp() override {
+    consilium::testing::TinyDatasetOptions options;
+    options.held_out = true;
+    const auto dataset = consilium::testing::WriteTinyDataset(folder_.path(), options);
+    ASSERT_TRUE(dataset.ok()) << dataset.status();
+    dataset_ = *dataset;
+    auto root = ConfigNode::Parse(consilium::testing::TinyJobYaml("tiny", kRounds, kIterations), "job");
+    ASSERT_TRUE(root.ok()) << root.status();
+    ASSERT_TRUE(root->Set("train.threads=1").ok());
+    ASSERT_TRUE(root->Set("federation.rounds=" + std::to_string(kRounds)).ok());
+    auto job = wire::ParseJob(*root);
+    ASSERT_TRUE(job.ok()) << job.status();
+    job_ = *job;
+    WriteFirstModel();
+  }
+
+  void WriteFirstModel() {
+    const auto spec = ResolveModel(job_.model);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    const auto model = MakeModel(*spec, {.channels = 1, .classes = 3}, static_cast<std::uint64_t>(job_.train.seed));
+    ASSERT_TRUE(model.ok()) << model.status();
+    ASSERT_TRUE(tensor::WriteParameters(folder_ / "model-0", ExportParameters(**model)).ok());
+  }
+
+  wire::WorkerTask TaskOf(wire::TaskKind kind, std::uint32_t round) const {
+    wire::WorkerTask task;
+    task.task = {JobId("tiny"), Round{round}, Attempt{0}, kind};
+    task.job_json = wire::JobToJson(job_).dump();
+    task.data_dir = folder_.path().string();
+    task.model_path = folder_ / Concat("model-", round);
+    task.update_path = folder_ / Concat("model-", round + 1);  // one site: its update is the next global model
+    task.state_out = folder_ / Concat("state-", round + 1);
+    if (round > 0) task.state_in = folder_ / Concat("state-", round);
+    task.output_dir = folder_ / "predictions";
+    return task;
+  }
+
+  consilium::testing::ScratchFolder folder_;
+  fs::path dataset_;
+  wire::JobSpec job_;
+};
+
+TEST_F(TrainingRunnerTest, OneSiteOverAllRoundsEqualsPlainTrainingBitForBitAlsoAfterARestart) {
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    Recorder recorder;
+    // A new runner each round: as if the worker had been killed in between.
+    const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, round), recorder);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(recorder.progress(), (std::vector<double>{0.5, 1.0}));
+    EXPECT_GT(recorder.metrics().at("loss"), -2.0);
+    for (const char* name : {"loss", "dice", "dice.1", "dice.2", "seconds", "patches_per_second", "peak_rss_mb"})
+      EXPECT_TRUE(result->metrics.contains(name)) << name;
+  }
+  const auto federated = tensor::ReadParameters(folder_ / Concat("model-", kRounds));
+  ASSERT_TRUE(federated.ok()) << federated.status();
+
+  const auto site = LoadSiteData(job_.data, folder_.path());
+  ASSERT_TRUE(site.ok()) << site.status();
+  TrainerOptions options;
+  options.job = job_;
+  options.classes = 3;
+  options.train_cases = site->train;
+  options.validation_cases = site->validation;
+  const auto plain = Trainer::Create(std::move(options));
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  QuietSink sink;
+  for (std::int64_t epoch = 0; epoch < kRounds; ++epoch) ASSERT_TRUE((*plain)->TrainEpoch(epoch, sink).ok());
+  EXPECT_EQ(federated->digest(), (*plain)->Parameters().digest());
+}
+
+TEST_F(TrainingRunnerTest, OneRunnerServesRoundAfterRoundWithTheSameResultAsANewOneEach) {
+  const auto kept = MakeTrainingRunner();
+  std::vector<Digest> digests;
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    Recorder recorder;
+    ASSERT_TRUE(kept->Run(TaskOf(wire::TaskKind::kTrain, round), recorder).ok());
+    digests.push_back(*Sha256OfFile(folder_ / Concat("model-", round + 1)));
+    ASSERT_TRUE(MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, round), recorder).ok());
+    EXPECT_EQ(*Sha256OfFile(folder_ / Concat("model-", round + 1)), digests.back());
+  }
+}
+
+TEST_F(TrainingRunnerTest, TheWeightIsTheNumberOfTrainingCases) {
+  Recorder recorder;
+  const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, 0), recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto site = LoadSiteData(job_.data, folder_.path());
+  EXPECT_EQ(result->weight, static_cast<double>(site->train.size()));
+}
+
+TEST_F(TrainingRunnerTest, ACancelledTaskStopsBetweenStepsLeavesNoUpdateAndCanBeDoneAgain) {
+  const auto runner = MakeTrainingRunner();
+  Recorder impatient;
+  impatient.cancel_after = 1;
+  EXPECT_EQ(runner->Run(TaskOf(wire::TaskKind::kTrain, 0), impatient).code(), StatusCode::kCancelled);
+  EXPECT_EQ(impatient.progress().size(), 1U);
+  EXPECT_FALSE(fs::exists(folder_ / "model-1"));
+  Recorder patient;
+  ASSERT_TRUE(runner->Run(TaskOf(wire::TaskKind::kTrain, 0), patient).ok());
+  const Digest again = *Sha256OfFile(folder_ / "model-1");
+  ASSERT_TRUE(MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, 0), patient).ok());
+  EXPECT_EQ(*Sha256OfFile(folder_ / "model-1"), again);
+}
+
+TEST_F(TrainingRunnerTest, EvaluationPredictsTheHeldOutCasesAndReportsTheirDice) {
+  Recorder recorder;
+  const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kEvaluate, 0), recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->metrics.at("cases"), 2);
+  EXPECT_GE(result->metrics.at("dice"), 0);
+  EXPECT_LE(result->metrics.at("dice"), 1);
+  const auto summary = ReadJson(folder_ / "predictions/summary.json");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ((*summary)["metric_per_case"].size(), 2U);
+  EXPECT_DOUBLE_EQ((*summary)["foreground_mean"]["Dice"].get<double>(), result->metrics.at("dice"));
+  for (const Json& one : (*summary)["metric_per_case"])
+    EXPECT_TRUE(datasets::ReadLabels(one["prediction_file"].get<std::string>()).ok());
+}
+
+TEST_F(TrainingRunnerTest, WithoutHeldOutCasesTheValidationFoldIsEvaluated) {
+  fs::remove_all(folder_ / "heldout");
+  Recorder recorder;
+  const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kEvaluate, 0), recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto site = LoadSiteData(job_.data, folder_.path());
+  EXPECT_EQ(result->metrics.at("cases"), static_cast<double>(site->split.validation.size()));
+}
+
+TEST_F(TrainingRunnerTest, AHeldOutCaseWithoutLabelIsNamed) {
+  const fs::path label = *fs::directory_iterator(folder_ / "heldout/labelsTs");
+  fs::remove(label);
+  Recorder recorder;
+  const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kEvaluate, 0), recorder);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(result.status().message().find(label.filename().string()), std::string::npos) << result.status();
+}
+
+TEST_F(TrainingRunnerTest, BadDataFailTheTaskWithEveryFaultAndMendedDataAreReadAgain) {
+  std::vector<fs::path> labels(fs::directory_iterator(dataset_ / "labelsTr"), fs::directory_iterator());
+  std::sort(labels.begin(), labels.end());
+  fs::rename(labels[0], folder_ / "kept");
+  fs::rename(labels[1], folder_ / "kept-too");
+  const auto runner = MakeTrainingRunner();
+  Recorder recorder;
+  const auto result = runner->Run(TaskOf(wire::TaskKind::kTrain, 0), recorder);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.code(), StatusCode::kInvalidArgument);
+  for (const int i : {0, 1})
+    EXPECT_NE(result.status().message().find(labels[static_cast<std::size_t>(i)].filename().string()),
+              std::string::npos)
+        << result.status();
+  fs::rename(folder_ / "kept", labels[0]);
+  fs::rename(folder_ / "kept-too", labels[1]);
+  EXPECT_TRUE(runner->Run(TaskOf(wire::TaskKind::kTrain, 0), recorder).ok());
+}
+
+TEST_F(TrainingRunnerTest, WhatDoesNotFitTheJobIsRefusedAndNothingIsWritten) {
+  const auto runner = MakeTrainingRunner();
+  Recorder recorder;
+  wire::WorkerTask task = TaskOf(wire::TaskKind::kTrain, 0);
+  task.job_json = "{";
+  EXPECT_EQ(runner->Run(task, recorder).code(), StatusCode::kInvalidArgument);
+  task = TaskOf(wire::TaskKind::kTrain, kRounds);  // beyond the schedule
+  EXPECT_EQ(runner->Run(task, recorder).code(), StatusCode::kInvalidArgument);
+  task = TaskOf(wire::TaskKind::kTrain, 0);
+  task.model_path = folder_ / "absent";
+  EXPECT_EQ(runner->Run(task, recorder).code(), StatusCode::kNotFound);
+  std::ofstream(folder_ / "noise") << "this is no safetensors file";
+  task.model_path = folder_ / "noise";
+  EXPECT_EQ(runner->Run(task, recorder).code(), StatusCode::kDataLoss);
+  task = TaskOf(wire::TaskKind::kTrain, 0);
+  task.data_dir = folder_ / "elsewhere";
+  EXPECT_FALSE(runner->Run(task, recorder).ok());
+  EXPECT_FALSE(fs::exists(folder_ / "model-1"));
+  EXPECT_FALSE(fs::exists(folder_ / "state-1"));
+}
+
+}  // namespace
+}  // namespace consilium::trainer
