@@ -12,7 +12,7 @@ using Sizes = std::vector<std::int64_t>;
 
 constexpr double kLeakySlope = 0.01;
 constexpr double kNormEpsilon = 1e-5;
-constexpr double kUnusedMomentum = 0.1;  // instance_norm wants one; there are no running statistics to use it
+constexpr double kUnusedMomentum = 0.1;  // batch_norm wants one; there are no running statistics to use it
 constexpr std::int64_t kFeaturesLimit = 1 << 16;
 
 enum class Direction { kForward, kTransposed };
@@ -48,9 +48,17 @@ class InstanceNorm final : public torch::nn::Module {
       : weight_(register_parameter("weight", torch::ones({features}))),
         bias_(register_parameter("bias", torch::zeros({features}))) {}
 
-  Tensor forward(const Tensor& x) {
-    return torch::instance_norm(x, weight_, bias_, /*running_mean=*/{}, /*running_var=*/{}, /*use_input_stats=*/true,
-                                kUnusedMomentum, kNormEpsilon, /*cudnn_enabled=*/true);
+  // Normalised, then LeakyReLU.  An instance norm is a batch norm over [1, B C, ...]; the activation goes in place
+  // while the tensor has that shape, because in place on the view that torch::instance_norm returns costs autograd two
+  // copies.
+  Tensor NormalizeAndActivate(const Tensor& x) {
+    const std::int64_t batch = x.size(0);
+    Sizes joined = x.sizes().vec();
+    joined[1] *= batch, joined[0] = 1;
+    Tensor y = torch::batch_norm(x.reshape(joined), weight_.repeat({batch}), bias_.repeat({batch}),
+                                 /*running_mean=*/{}, /*running_var=*/{}, /*training=*/true, kUnusedMomentum,
+                                 kNormEpsilon, /*cudnn_enabled=*/true);
+    return torch::leaky_relu_(y, kLeakySlope).view(x.sizes());
   }
 
  private:
@@ -63,10 +71,7 @@ class ConvBlock final : public torch::nn::Module {
       : conv_(register_module("conv", std::make_shared<Convolution>(Direction::kForward, in, out, kernel, stride))),
         norm_(register_module("norm", std::make_shared<InstanceNorm>(out))) {}
 
-  Tensor forward(const Tensor& x) {
-    Tensor normalized = norm_->forward(conv_->forward(x));
-    return torch::leaky_relu_(normalized, kLeakySlope);  // in place: its backward needs the result alone
-  }
+  Tensor forward(const Tensor& x) { return norm_->NormalizeAndActivate(conv_->forward(x)); }
 
  private:
   std::shared_ptr<Convolution> conv_;
