@@ -95,24 +95,27 @@ std::string BetterCore(std::string_view core, const CpuFeatures& cpu) {
 }
 
 BlasLibrary LoadedBlas() {
-  // At run time, because Debian chooses what stands behind libblas.so.3 on the machine that runs us.
+  // At run time, because Debian chooses what stands behind libblas.so.3 on the machine that runs us. The question goes
+  // to the library that holds sgemm_ (and what it depends on), because an OpenBLAS may also be loaded for LAPACK alone.
   BlasLibrary library;
+  Dl_info info{};
+  void* sgemm = ::dlsym(RTLD_DEFAULT, "sgemm_");
+  if (sgemm == nullptr || ::dladdr(sgemm, &info) == 0) return library;
+  std::error_code error;
+  library.path = std::filesystem::canonical(info.dli_fname, error).string();
+  if (error) library.path = info.dli_fname;
+  void* handle = ::dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return library;
   using NameFunction = const char* (*)();
-  const auto core_name = reinterpret_cast<NameFunction>(::dlsym(RTLD_DEFAULT, "openblas_get_corename"));
-  if (core_name != nullptr) {
+  if (const auto core_name = reinterpret_cast<NameFunction>(::dlsym(handle, "openblas_get_corename"))) {
     library.kind = BlasKind::kOpenBlas;
     library.core = core_name();
   }
-  if (const auto config = reinterpret_cast<NameFunction>(::dlsym(RTLD_DEFAULT, "openblas_get_config"))) {
+  if (const auto config = reinterpret_cast<NameFunction>(::dlsym(handle, "openblas_get_config"))) {
     const std::string text = config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
     library.version = text.substr(0, text.find(' ', text.find(' ') + 1));
   }
-  Dl_info info{};
-  if (void* sgemm = ::dlsym(RTLD_DEFAULT, "sgemm_"); sgemm != nullptr && ::dladdr(sgemm, &info) != 0) {
-    std::error_code error;
-    library.path = std::filesystem::canonical(info.dli_fname, error).string();
-    if (error) library.path = info.dli_fname;
-  }
+  ::dlclose(handle);
   return library;
 }
 
