@@ -107,11 +107,8 @@ void PatchSampler::Sample(std::int64_t step, std::int64_t index, std::span<float
 
   Rng rng = StreamFor(options_.seed, step, index, kAugmentationStream);
   if (options_.augmentation.intensity) AugmentIntensity(image, channels_, rng);
-  if (options_.augmentation.mirror) {
-    MirrorAxes axes = DrawMirror(rng);
-    if (options_.patch_size.size() == 2) axes[0] = false;
-    Mirror(image, labels, patch_, axes);
-  }
+  // A slice has one z, which mirrors onto itself.
+  if (options_.augmentation.mirror) Mirror(image, labels, patch_, DrawMirror(rng));
 }
 
 }  // namespace consilium::datasets

@@ -243,6 +243,42 @@ TEST(IntensityGates, FireAsOftenAsTheRecipeSays) {
   expect_share(general_same, 0.9 * 0.85 * 0.85 * 0.9 * 0.7);
 }
 
+// Gates are drawn in the recipe's order; where exactly one fires, the sample is that transform with the next draw.
+TEST(IntensityGates, ASampleWithOneTransformIsThatTransformAlone) {
+  const std::vector<float> original = RandomImage(64, 8);
+  constexpr std::array<double, 5> kGates = {0.1, 0.15, 0.15, 0.1, 0.3};
+  std::array<int, 5> checked{};
+  for (std::uint64_t stream = 0; stream < 400; ++stream) {
+    for (std::size_t only = 0; only < kGates.size(); ++only) {
+      Rng rng(21, stream);
+      std::vector<float> expected = original;
+      bool alone = true;
+      for (std::size_t gate = 0; gate < kGates.size(); ++gate) {
+        alone = alone && rng.Bernoulli(kGates[gate]) == (gate == only);
+        if (!alone || gate != only) continue;
+        if (gate == 0) {
+          const auto deviation = static_cast<float>(rng.Uniform(0, 0.1));
+          const std::uint64_t seed = rng.NextU64(), noise_stream = rng.NextU64();
+          AddGaussianNoise(expected, deviation, seed, noise_stream);
+        } else if (gate < 3) {
+          const float factor = DrawFactorAroundOne(rng, 0.75, 1.25);
+          gate == 1 ? MultiplyBrightness(expected, factor) : ScaleContrast(expected, factor);
+        } else {
+          ApplyGamma(expected, DrawFactorAroundOne(rng, 0.7, 1.5),
+                     gate == 3 ? GammaSide::kInverted : GammaSide::kBright);
+        }
+      }
+      if (!alone) continue;
+      std::vector<float> augmented = original;
+      Rng fresh(21, stream);
+      AugmentIntensity(augmented, 1, fresh);
+      EXPECT_EQ(augmented, expected) << "transform " << only << ", stream " << stream;
+      ++checked[only];
+    }
+  }
+  for (const int count : checked) EXPECT_GT(count, 5);
+}
+
 TEST(IntensityGates, EveryChannelGetsItsOwnFactorButOneNoiseStrength) {
   int different = 0, changed = 0;
   for (std::uint64_t i = 0; i < 2000; ++i) {

@@ -256,6 +256,32 @@ TEST(PatchSampler, SwitchingAugmentationOnDoesNotMoveThePatchesAndMirroringKeeps
   EXPECT_GT(moved, 25);  // 7 of 8 on average
 }
 
+TEST(PatchSampler, ASliceIsMirroredAlongBothOfItsAxes) {
+  const std::vector<PreparedCase> cases = {MakeCase("slice", {1, 3, 4}, 1, 1, NoLabel)};
+  SamplerOptions options = Options({3, 4}, 1);
+  options.augmentation.mirror = true;
+  const PatchSampler sampler(cases, options);
+  std::set<float> first_voxels;
+  for (std::int64_t step = 0; step < 60; ++step) first_voxels.insert(Draw(sampler, step, 0).image[0]);
+  EXPECT_EQ(first_voxels, (std::set<float>{1, 4, 9, 12}));  // the four corners
+}
+
+TEST(PatchSampler, MirroringIsIndependentOfWhichCaseWasDrawn) {
+  const std::vector<PreparedCase> cases = {MakeCase("a", {2, 2, 2}, 1, 1, NoLabel),
+                                           MakeCase("b", {2, 2, 2}, 1, 1, NoLabel)};
+  SamplerOptions options = Options({2, 2, 2}, 1);
+  options.augmentation.mirror = true;
+  const PatchSampler sampler(cases, options);
+  constexpr int kDraws = 1600;
+  std::array<std::array<int, 8>, 2> seen{};
+  for (std::int64_t step = 0; step < kDraws; ++step) {
+    const auto first = static_cast<std::size_t>(Draw(sampler, step, 0).image[0]) - 1;  // tells all three axes
+    ++seen[static_cast<std::size_t>(sampler.Place(step, 0).case_index)][first];
+  }
+  for (const auto& of_case : seen)
+    for (const int count : of_case) EXPECT_NEAR(count, kDraws / 16, 5 * std::sqrt(kDraws / 16.0));
+}
+
 TEST(PatchSamplerDeathTest, BuffersOfTheWrongSizeAreOurBug) {
   const auto cases = ThreeCases();
   const PatchSampler sampler(cases, Options({4, 4, 4}, 2));
