@@ -39,13 +39,17 @@ std::vector<Action> JobMachine::Step(const Input& input, Instant now) {
   return std::move(actions_);
 }
 
-void JobMachine::On(const Started&) {
+void JobMachine::On(const Started& input) {
   phase_since_ = now_;
   if (state_.phase() == Phase::kNew) {
     Commit(opening_);
     Note("job_opened", {{"rounds", ToInt(state_.plan().rounds)}, {"sites", NamesJson(state_.opened().sites)}});
   } else {
     Note("recovered", {{"phase", PhaseName(state_.phase())}, {"round", ToInt(state_.round())}});
+  }
+  for (const SiteName& site : input.lost_updates) {
+    Commit(UpdateWithdrawn{site});
+    Note("update_lost", {{"site", site.value()}, {"round", ToInt(state_.round())}});
   }
   EnterPhase();
 }

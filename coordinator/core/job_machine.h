@@ -54,7 +54,7 @@ class JobMachine {
   explicit JobMachine(JobState state) : state_(std::move(state)) {}
 
   // job_machine.cc: where inputs enter
-  void On(const Started&);
+  void On(const Started& input);
   void On(const SiteConnected& input);
   void On(const SiteDisconnected& input);
   void On(const FromSite& input);

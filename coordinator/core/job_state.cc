@@ -166,6 +166,13 @@ Status JobState::Check(const JobFinished& record) const {
   return Status();
 }
 
+Status JobState::Check(const UpdateWithdrawn& record) const {
+  const auto work = cohort_.find(record.site);
+  const bool held =
+      (phase_ == Phase::kCollecting || phase_ == Phase::kFolding) && work != cohort_.end() && work->second.update;
+  return held ? Status() : DataLoss("no update of ", record.site, " is held");
+}
+
 // --- what follows
 
 void JobState::Take(const JobOpened& record) {
@@ -216,6 +223,12 @@ void JobState::Take(const ModelPublished& record) {
 void JobState::Take(const JobFinished& record) {
   phase_ = Phase::kFinished;
   outcome_ = record;
+}
+
+void JobState::Take(const UpdateWithdrawn& record) {
+  cohort_.at(record.site).update.reset();
+  if (phase_ == Phase::kFolding) past_.pop_back();
+  phase_ = Phase::kCollecting;
 }
 
 }  // namespace consilium::coordinator

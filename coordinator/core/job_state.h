@@ -1,9 +1,10 @@
 // What is durably true about a job: the fold of its journal.  Restoring a journal is applying its records in order, and
 // the live machine changes this state in no other way, so a replayed prefix equals the live state by construction.
 //
-//   kNew --JobOpened--> kGathering --RoundOpened--> kCollecting --RoundClosed--> kFolding --ModelPublished-->
-//   kGathering kGathering after the last round --EvaluationOpened--> kEvaluating --JobFinished--> kFinished JobFinished
-//   (failed) from any phase.
+//   kNew --JobOpened--> kGathering
+//   kGathering --RoundOpened--> kCollecting --RoundClosed--> kFolding --ModelPublished--> kGathering
+//   kGathering after the last round --EvaluationOpened--> kEvaluating --JobFinished--> kFinished
+//   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
 #pragma once
 
 #include <map>
@@ -95,6 +96,7 @@ class JobState {
   Status Check(const EvaluationOpened& record) const;
   Status Check(const EvaluationAccepted& record) const;
   Status Check(const JobFinished& record) const;
+  Status Check(const UpdateWithdrawn& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
   void Take(const JobOpened& record);
@@ -106,6 +108,7 @@ class JobState {
   void Take(const EvaluationOpened& record);
   void Take(const EvaluationAccepted& record);
   void Take(const JobFinished& record);
+  void Take(const UpdateWithdrawn& record);
   void OpenCohort(const std::vector<SiteName>& cohort);
 
   Phase phase_ = Phase::kNew;

@@ -14,7 +14,9 @@ namespace consilium::coordinator {
 // --- in
 
 // Once, before any other input: after JobMachine::Open and after Restore alike.
-struct Started {};
+struct Started {
+  std::vector<SiteName> lost_updates;  // accepted, but their blobs are gone
+};
 // Proven by the site's certificate.  A site that connects anew is disconnected first, if it was connected.
 struct SiteConnected {
   SiteName site;

@@ -92,9 +92,11 @@ void Fields(Io& io, T& record) {
     io(record.cohort);
   } else if constexpr (std::is_same_v<R, EvaluationAccepted>) {
     io(record.site), TaskFields(io, record.task), io(record.metrics);
-  } else {
-    static_assert(std::is_same_v<R, JobFinished>);
+  } else if constexpr (std::is_same_v<R, JobFinished>) {
     io(record.code), io(record.message);
+  } else {
+    static_assert(std::is_same_v<R, UpdateWithdrawn>);
+    io(record.site);
   }
 }
 
@@ -128,9 +130,9 @@ StatusOr<Record> DecodeRecord(ByteSpan bytes) {
 }
 
 std::string_view RecordName(const Record& record) {
-  static constexpr std::string_view kNames[] = {"JobOpened",           "RoundOpened",        "UpdateAccepted",
-                                                "TaskFailureRecorded", "RoundClosed",        "ModelPublished",
-                                                "EvaluationOpened",    "EvaluationAccepted", "JobFinished"};
+  static constexpr std::string_view kNames[] = {
+      "JobOpened",      "RoundOpened",      "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
+      "ModelPublished", "EvaluationOpened", "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -37,6 +37,12 @@ struct UpdateAccepted {
   friend bool operator==(const UpdateAccepted&, const UpdateAccepted&) = default;
 };
 
+// An accepted update's body was lost with the machine (power, disk); its site is asked again.
+struct UpdateWithdrawn {
+  SiteName site;
+  friend bool operator==(const UpdateWithdrawn&, const UpdateWithdrawn&) = default;
+};
+
 // A site could not do a task, or what it sent cannot be used.
 struct TaskFailureRecorded {
   SiteName site;
@@ -79,7 +85,7 @@ struct JobFinished {
 };
 
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
-                            EvaluationOpened, EvaluationAccepted, JobFinished>;
+                            EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn>;
 
 // Canonical bytes: u8 alternative, then the fields.
 Bytes Encode(const Record& record);

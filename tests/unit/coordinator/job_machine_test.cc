@@ -329,6 +329,23 @@ TEST(JobMachine, ASiteThatComesAfterTheEndIsToldSoAlsoAfterARestart) {
   EXPECT_EQ(stage.TakeLines("send b"), "send b JobEnded ok\n");
 }
 
+TEST(JobMachine, AnUpdateThatWasLostWithTheMachineIsAskedForAgainAlsoAfterItsRoundClosed) {
+  for (const bool closed : {false, true}) {
+    Stage stage({.mode = "wait"});
+    ConnectAll(&stage);
+    stage.hold_folds = true;
+    stage.Update("a", 0).Update("b", 0);
+    if (closed) stage.Update("c", 0);
+    stage.hold_folds = false;
+    stage.Restart({SiteName("b")}).Connect("a").Connect("b").Connect("c");
+    EXPECT_EQ(stage.state().phase(), Phase::kCollecting);
+    EXPECT_EQ(stage.state().Awaited().size(), closed ? 1u : 2u);
+    stage.Update("b", 0);
+    if (!closed) stage.Update("c", 0);
+    EXPECT_EQ(ToInt(stage.state().round()), 1u);
+  }
+}
+
 TEST(JobMachine, AJobWithMoreRequiredSitesThanThereAreIsRefused) {
   const StatusOr<JobMachine> machine = JobMachine::Open(MakeJob({.sites_min = 4}));
   EXPECT_EQ(machine.code(), StatusCode::kInvalidArgument);

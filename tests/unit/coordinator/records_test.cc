@@ -18,7 +18,8 @@ std::vector<Record> OneOfEach() {
           ModelPublished{Round(3), FakeBlob("model"), Sha256Of("weights")},
           EvaluationOpened{{a, b}},
           EvaluationAccepted{b, Evaluate(3), {{"dice.1", 0.25}}},
-          JobFinished{StatusCode::kDeadlineExceeded, "too few"}};
+          JobFinished{StatusCode::kDeadlineExceeded, "too few"},
+          UpdateWithdrawn{b}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {

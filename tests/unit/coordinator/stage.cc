@@ -95,11 +95,11 @@ Stage& Stage::Advance(Duration by) {
   return *this;
 }
 
-Stage& Stage::Restart() {
+Stage& Stage::Restart(const std::vector<SiteName>& lost_updates) {
   timers_.clear();
   held_checks_.clear();
   machine_ = JobMachine::Restore(journal_).value();
-  return Step(Started{});
+  return Step(Started{lost_updates});
 }
 
 Stage& Stage::AnswerChecks() {

@@ -30,7 +30,7 @@ class Stage {
   // Moves time on and fires the timers that are due, in order.
   Stage& Advance(Duration by);
   // The coordinator dies and comes back; everybody is disconnected.
-  Stage& Restart();
+  Stage& Restart(const std::vector<SiteName>& lost_updates = {});
 
   // From now on checks of this site's updates end so; nullopt: they stay pending until AnswerChecks().
   void SetVerdict(const std::string& site, std::optional<Status> verdict) { verdicts_[SiteName(site)] = verdict; }
