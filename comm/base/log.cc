@@ -72,6 +72,10 @@ Status LogToFile(const std::filesystem::path& path) {
 }
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  Log(level, event, std::span<const LogField>(fields.begin(), fields.size()));
+}
+
+void Log(LogLevel level, std::string_view event, std::span<const LogField> fields) {
   UseStderrOnce();
   std::string line;
   for (const LogField& field : fields) line += std::string(field.key) + "=" + Quoted(field.value) + " ";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,7 @@ void SetLogLevel(LogLevel level);
 // Appends to `path` instead of stderr.
 Status LogToFile(const std::filesystem::path& path);
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
+// The same for fields that are known only at run time.
+void Log(LogLevel level, std::string_view event, std::span<const LogField> fields);
 
 }  // namespace consilium
