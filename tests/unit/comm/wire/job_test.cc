@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 
 #include "comm/base/file.h"
 #include "comm/base/rng.h"
@@ -336,6 +337,37 @@ TEST(Job, ReadJobAppliesAssignmentsInOrderAndNamesTheFile) {
   EXPECT_EQ(ReadJob(path).status().message().find(path.string() + ":4: train.epochs: expected "), 0u);
   std::filesystem::remove(path);
   EXPECT_EQ(ReadJob(path).code(), StatusCode::kNotFound);
+}
+
+// "train.seed" -> "1", for every leaf.
+void Flatten(const Json& json, const std::string& prefix, std::map<std::string, std::string>* leaves) {
+  for (const auto& [key, value] : json.items()) {
+    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    if (value.is_object()) {
+      Flatten(value, path, leaves);
+    } else {
+      (*leaves)[path] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+}
+
+TEST(JobDocumentation, NamesEveryKeyWithItsDefault) {
+  const std::string text = ReadFile(CONSILIUM_SOURCE_DIR "/docs/job-file.md").value();
+  std::map<std::string, std::string> leaves;
+  Flatten(JobToJson(Parse(kMinimal, {"federation={}"}).value()), "", &leaves);
+  EXPECT_GT(leaves.size(), 30u);
+  for (const auto& [key, value] : leaves) {
+    const bool required = key == "name" || key == "data.dataset" || key == "model.patch_size";
+    const std::string row = "| `" + key + "` | " + (required ? "required" : "`" + value + "`") + " | ";
+    EXPECT_NE(text.find(row), std::string::npos) << "docs/job-file.md has no row that begins with\n" << row;
+  }
+}
+
+TEST(JobDocumentation, ItsExampleIsAJob) {
+  const std::string text = ReadFile(CONSILIUM_SOURCE_DIR "/docs/job-file.md").value();
+  const std::size_t begin = text.find("```yaml\n") + 8, end = text.find("```", begin);
+  const StatusOr<JobSpec> job = Parse(text.substr(begin, end - begin));
+  EXPECT_TRUE(job.ok()) << job.status();
 }
 
 // A job comes to a site from the network: any text must end in a job or an error.
