@@ -38,7 +38,8 @@ class TrainerGangTest : public testing::Test {
     std::function<void(int rank, const Trainer&)> after = [](int, const Trainer&) {};
   };
   // Trains one epoch and validates, on every rank; results by rank.
-  std::vector<Result> Run(const wire::JobSpec& job, int world, const Hooks& hooks = {}) {
+  std::vector<Result> Run(const wire::JobSpec& job, int world) { return Run(job, world, Hooks()); }
+  std::vector<Result> Run(const wire::JobSpec& job, int world, const Hooks& hooks) {
     std::vector<Result> results(static_cast<std::size_t>(world));
     collective::RunGang(world, [&](collective::Communicator& communicator) {
       Result& result = results[static_cast<std::size_t>(communicator.rank())];

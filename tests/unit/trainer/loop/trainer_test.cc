@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
-#include "tests/testing/run_program.h"
 #include "tests/unit/trainer/loop/synthetic_cases.h"
 
 namespace consilium::trainer {
@@ -84,21 +84,22 @@ TEST_F(TrainerTest, TheLossFallsAndThePseudoDiceRises) {
   }
 }
 
+struct Outcome {
+  Digest weights, momentum;
+  double loss = 0, validation_loss = 0, dice = 0;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
 // Stopped before every single step in turn, each time continued by a new trainer from the saved state.
 TEST_F(TrainerTest, StoppedAtAnyStepAndResumedTheFinalWeightsAreBitForBitThoseOfTheUndisturbedRun) {
   const wire::JobSpec job = SyntheticJob(/*epochs=*/2, /*iterations=*/3);
-  struct Outcome {
-    Digest weights, momentum;
-    double loss, validation_loss, dice;
-    friend bool operator==(const Outcome&, const Outcome&) = default;
-  };
-  // `stops`: after how many questions "should we stop?" the answer is yes, once each.
+  // The question "should we stop?" number `stop_after` is answered yes, all others no.
   const auto run = [&](std::int64_t stop_after) {
     std::int64_t questions = 0;
     const auto should_stop = [&] { return questions++ == stop_after; };
     std::unique_ptr<Trainer> trainer = Make(job, should_stop);
     Recorder recorder;
-    Outcome outcome{};
+    Outcome outcome;
     int resumptions = 0;
     while (trainer->cursor().epoch < 2) {
       const std::int64_t epoch = trainer->cursor().epoch;
@@ -126,7 +127,8 @@ TEST_F(TrainerTest, StoppedAtAnyStepAndResumedTheFinalWeightsAreBitForBitThoseOf
 // What a federation of one site does: every round a new trainer, the global model in, the optimizer from a file.
 TEST_F(TrainerTest, OneEpochARoundWithTheOptimizerKeptEqualsPlainTrainingBitForBit) {
   const wire::JobSpec job = SyntheticJob(/*epochs=*/3, /*iterations=*/3);
-  const testing::ScratchFolder folder;
+  char pattern[] = "/tmp/trainer_test.XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(pattern);
   Recorder plain, federated;
   const std::unique_ptr<Trainer> centralised = Make(job);
   for (std::int64_t epoch = 0; epoch < 3; ++epoch) ASSERT_TRUE(centralised->TrainEpoch(epoch, plain).ok());
@@ -141,6 +143,7 @@ TEST_F(TrainerTest, OneEpochARoundWithTheOptimizerKeptEqualsPlainTrainingBitForB
     global = site->Parameters();
     ASSERT_TRUE(site->SaveOptimizer(folder / "state").ok());
   }
+  std::filesystem::remove_all(folder);
   EXPECT_EQ(plain.losses, federated.losses);
   EXPECT_EQ(global.digest(), centralised->Parameters().digest());
 }
