@@ -242,7 +242,7 @@ std::uint64_t BlobStore::BytesUsed() const {
   for (fs::directory_iterator file(folder_, error), end; !error && file != end; file.increment(error)) {
     std::error_code gone;  // files come and go meanwhile
     const std::uint64_t size = file->file_size(gone);
-    if (!gone) bytes += size;
+    if (!gone && DigestInName(file->path()).ok()) bytes += size;
   }
   return bytes;
 }

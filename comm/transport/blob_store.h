@@ -54,7 +54,7 @@ class BlobStore {
   Status Remove(const Digest& digest);
   // Removes every blob that `keep` does not name and nobody is receiving.
   Status RetainOnly(const std::set<Digest>& keep);
-  std::uint64_t BytesUsed() const;
+  std::uint64_t BytesUsed() const;  // by whole and partial blobs
 
  private:
   explicit BlobStore(std::filesystem::path folder) : folder_(std::move(folder)) {}

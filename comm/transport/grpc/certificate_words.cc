@@ -1,6 +1,7 @@
 #include "comm/transport/grpc/certificate_words.h"
 
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include <ctime>
 
@@ -39,9 +40,24 @@ std::chrono::system_clock::time_point NotAfter(const X509* certificate) {
   return FromAsn1(X509_get0_notAfter(certificate));
 }
 
+std::string UriInWords(const X509* certificate) {
+  const std::unique_ptr<GENERAL_NAMES, Freer<&GENERAL_NAMES_free>> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_URI) continue;
+    const ASN1_IA5STRING* text = name->d.uniformResourceIdentifier;
+    return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                       static_cast<std::size_t>(ASN1_STRING_length(text)));
+  }
+  return "";
+}
+
 std::string VerifyErrorInWords(int verify_error, const std::string& whose, const X509* certificate,
                                const X509* authority) {
-  const std::string subject = SubjectInWords(certificate);
+  const std::string uri = UriInWords(certificate);
+  const std::string subject = SubjectInWords(certificate) + (uri.empty() ? "" : ", " + uri);
+  const std::string trusted = authority == nullptr ? "" : Concat("; this kit trusts '", SubjectInWords(authority), "'");
   switch (verify_error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return Concat(whose, " (", subject, ") expired on ", FormatUtc(NotAfter(certificate)),
@@ -56,9 +72,8 @@ std::string VerifyErrorInWords(int verify_error, const std::string& whose, const
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-      return Concat(whose, " (", subject, ") is signed by another authority, '", IssuerInWords(certificate),
-                    "'; this kit trusts '", SubjectInWords(authority),
-                    "'. Both parties need kits from the same run of `consilium provision`");
+      return Concat(whose, " (", subject, ") is signed by another authority, '", IssuerInWords(certificate), "'",
+                    trusted, ". Both parties need kits from the same run of `consilium provision`");
     case X509_V_ERR_INVALID_PURPOSE:
       return Concat(whose, " (", subject,
                     ") is not made for this role: a site's cannot be the coordinator, nor the other "

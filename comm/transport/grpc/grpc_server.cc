@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include "comm/transport/grpc/grpc_process.h"
 #include "comm/transport/grpc/own_certificate.h"
 #include "comm/transport/grpc/server_fetch.h"
 #include "comm/transport/grpc/server_session.h"

@@ -2,7 +2,6 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include "comm/base/file.h"
 #include "comm/base/log.h"
@@ -64,16 +63,10 @@ Status CheckChain(X509* certificate, X509* authority, Role role, const TlsFiles&
 }
 
 StatusOr<PeerName> Identity(X509* certificate, const fs::path& file) {
-  const std::unique_ptr<GENERAL_NAMES, Freer<&GENERAL_NAMES_free>> names(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_URI) continue;
-    const ASN1_IA5STRING* text = name->d.uniformResourceIdentifier;
-    return PeerNameFromUri(std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                                       static_cast<std::size_t>(ASN1_STRING_length(text))));
-  }
-  return Unauthenticated("our certificate ", file.string(), " has no URI name spiffe://PROJECT/ROLE/NAME");
+  const std::string uri = UriInWords(certificate);
+  if (uri.empty())
+    return Unauthenticated("our certificate ", file.string(), " has no URI name spiffe://PROJECT/ROLE/NAME");
+  return PeerNameFromUri(uri);
 }
 
 void WarnWhenNearEnd(const OwnCertificate& own) {

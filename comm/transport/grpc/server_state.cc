@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "comm/base/suggest.h"
+#include "comm/base/log.h"
 #include "comm/transport/grpc/peer_identity.h"
 #include "comm/transport/grpc/server_session.h"
 #include "comm/transport/grpc/server_upload.h"
@@ -78,7 +78,7 @@ Status ServerState::BeginTransfer(SiteSlot* site) {
 void ServerState::LogRefused(std::string_view event, const grpc::CallbackServerContext& context, const std::string& who,
                              const Status& reason) {
   std::uint64_t suppressed = 0;
-  if (refusals_.Admit(&suppressed))
+  if (refusals_.Admit(who, &suppressed))
     Log(LogLevel::kWarning, event,
         {{"site", who}, {"peer", context.peer()}, {"reason", reason.ToString()}, {"suppressed", suppressed}});
 }

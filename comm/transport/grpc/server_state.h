@@ -12,8 +12,8 @@
 #include <thread>
 #include <unordered_map>
 
-#include "comm/transport/grpc/grpc_process.h"
 #include "comm/transport/grpc/grpc_server.h"
+#include "comm/transport/grpc/log_limiter.h"
 #include "comm/transport/grpc/work_queue.h"
 #include "comm/wire/upload.h"
 

@@ -5,6 +5,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include <algorithm>
 
@@ -18,6 +20,31 @@ namespace {
 constexpr std::chrono::seconds kWaitForRejection{1};
 
 BioPtr Memory(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+// OpenSSL writes to sockets with write(2), which raises SIGPIPE when the peer has hung up.  Holds it back in this
+// thread and takes away what came, if it was not pending before.
+class WithoutSigpipe {
+ public:
+  WithoutSigpipe() {
+    sigset_t pending;
+    ::sigemptyset(&sigpipe_);
+    ::sigaddset(&sigpipe_, SIGPIPE);
+    ::sigpending(&pending);
+    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+    ::pthread_sigmask(SIG_BLOCK, &sigpipe_, &previous_);
+  }
+  ~WithoutSigpipe() {
+    const timespec no_wait{};
+    while (!was_pending_ && ::sigtimedwait(&sigpipe_, nullptr, &no_wait) == SIGPIPE) continue;
+    ::pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
+  }
+  WithoutSigpipe(const WithoutSigpipe&) = delete;
+  WithoutSigpipe& operator=(const WithoutSigpipe&) = delete;
+
+ private:
+  sigset_t sigpipe_, previous_;
+  bool was_pending_ = false;
+};
 
 // What the verification of the peer's certificate complained about first.
 struct Complaint {
@@ -158,6 +185,7 @@ Status Probe::AwaitRejection(SSL* ssl, const Socket& socket) {
 }  // namespace
 
 Status ProbeTls(const TlsProbeOptions& options, const OwnCertificate& own) {
+  const WithoutSigpipe guard;
   Probe probe{options, own, SystemClock().Now() + options.timeout, nullptr, {}};
   ASSIGN_OR_RETURN(const Socket socket, DialTcp(options.host, options.port, probe.deadline));
   ASSIGN_OR_RETURN(const SslContextPtr context, probe.MakeContext());

@@ -1,0 +1,69 @@
+#include "tests/unit/comm/transport/grpc/relay.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace consilium::transport::testing {
+
+Relay::Relay(int target_port) : target_port_(target_port) {
+  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  CONSILIUM_CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(listener_, 8) == 0 &&
+                  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  port_ = ntohs(address.sin_port);
+  thread_ = std::thread([this] { Run(); });
+}
+
+Relay::~Relay() {
+  stopping_ = true;
+  ::shutdown(listener_, SHUT_RDWR);
+  thread_.join();
+  ::close(listener_);
+}
+
+void Relay::Run() {
+  while (!stopping_) {
+    const Socket near(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
+    if (near.get() < 0) return;
+    const StatusOr<Socket> far = DialTcp("127.0.0.1", target_port_, SystemClock().Now() + std::chrono::seconds(5));
+    if (far.ok()) Carry(near, *far);
+  }
+}
+
+void Relay::Carry(const Socket& near, const Socket& far) {
+  std::uint64_t left = cut_after_;
+  char buffer[1 << 14];
+  while (!stopping_) {
+    pollfd both[] = {{.fd = near.get(), .events = POLLIN}, {.fd = far.get(), .events = POLLIN}};
+    if (::poll(both, 2, 50) < 0) return;
+    for (int from = 0; from < 2; ++from) {
+      if (both[from].revents == 0) continue;
+      const ssize_t size = ::recv(both[from].fd, buffer, sizeof buffer, MSG_DONTWAIT);
+      if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+      if (size <= 0 || static_cast<std::uint64_t>(size) > left) return;
+      left -= static_cast<std::uint64_t>(size);
+      for (ssize_t done = 0; done < size;) {
+        const ssize_t sent =
+            ::send(both[1 - from].fd, buffer + done, static_cast<std::size_t>(size - done), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
+          pollfd writable{.fd = both[1 - from].fd, .events = POLLOUT};
+          ::poll(&writable, 1, 50);
+          if (stopping_) return;
+        } else if (sent < 0) {
+          return;
+        } else {
+          done += sent;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace consilium::transport::testing
