@@ -1,6 +1,7 @@
 #include "datasets/demo/hippocampus_sites.h"
 
 #include <span>
+#include <string>
 #include <utility>
 
 #include "comm/base/rng.h"
@@ -10,10 +11,11 @@
 namespace consilium::datasets {
 namespace {
 
-constexpr char kNote[] =
-    "Real MRI, split at random among three simulated hospitals. Contrast curve, blur and noise were changed for each, "
-    "to "
-    "imitate different scanners; labels are untouched. No clinical claim.";
+std::string NoteOn(const RawDataset& source, std::size_t sites) {
+  return Concat("Cases of ", source.name, ", split at random among ", sites,
+                " simulated hospitals. Contrast curve, blur and noise were changed for each, to imitate different "
+                "scanners; labels are untouched. No clinical claim.");
+}
 
 }  // namespace
 
@@ -33,8 +35,9 @@ StatusOr<DemoSites> MakeHippocampusSites(const HippocampusOptions& options) {
                            options.training_cases, " training and ", options.heldout_cases, " held-out cases need ",
                            sites * (options.training_cases + options.heldout_cases), ": ask for fewer");
 
+  const std::string note = NoteOn(source, options.site_names.size());
   if (description.contains("description") && description["description"].is_string())
-    description["description"] = description["description"].get<std::string>() + ". Changed: " + kNote;
+    description["description"] = description["description"].get<std::string>() + ". Changed: " + note;
 
   std::vector<CaseFiles> cases = source.cases;
   Rng(options.seed, StreamOf({0x73697465})).Shuffle(std::span(cases));
@@ -42,7 +45,8 @@ StatusOr<DemoSites> MakeHippocampusSites(const HippocampusOptions& options) {
   SiteFolderWriter::Options writer_options = {
       .output = options.output,
       .dataset = source.name,
-      .note = kNote,
+
+      .note = note,
       .description = std::move(description),
       .method = {{"source", source.name}, {"seed", options.seed}, {"assignment", "seeded shuffle of all cases"}}};
   ASSIGN_OR_RETURN(SiteFolderWriter writer,

@@ -5,10 +5,9 @@
 #include <cmath>
 #include <cstdio>
 #include <sstream>
-#include <tuple>
 #include <utility>
 
-#include "datasets/demo/scanner_look.h"
+#include "datasets/demo/montage_panel.h"
 #include "datasets/image/image_io.h"
 
 namespace consilium::datasets {
@@ -16,111 +15,8 @@ namespace {
 
 constexpr Color kBackground = {18, 22, 27}, kText = {230, 234, 238}, kQuietText = {150, 158, 166};
 constexpr std::int64_t kMargin = 16, kGap = 6;
-constexpr double kFillOpacity = 0.34;
+constexpr std::int16_t kClassesMax = 64;
 constexpr std::array<const char*, 3> kColumns = {"image", "truth", "prediction"};
-
-// One slice, its first row at the top of the picture.
-struct Slice {
-  std::int64_t height, width;        // voxels
-  double pixel_height, pixel_width;  // mm
-  std::vector<float> gray;           // [height, width]
-  std::vector<std::int16_t> truth, prediction;
-};
-
-Slice CutSlice(const MontageRow& row) {
-  const Shape3& shape = row.image.shape;
-  const bool has_truth = std::ranges::any_of(row.truth.labels, [](std::int16_t label) { return label > 0; });
-  const std::int64_t z = SliceWithMostForeground(has_truth ? row.truth : row.prediction);
-  // World y runs from back to front.  A flat picture keeps its own way up.
-  const bool flip = row.image.geometry.dimensions == 3 && AffineOf(row.image.geometry)[1][1] > 0;
-  Slice slice = {.height = shape[1],
-                 .width = shape[2],
-                 .pixel_height = row.image.geometry.spacing[1],
-                 .pixel_width = row.image.geometry.spacing[2]};
-  for (std::int64_t y = 0; y < slice.height; ++y) {
-    const std::int64_t from = (z * shape[1] + (flip ? slice.height - 1 - y : y)) * shape[2];
-    const auto append = [&](auto& to, const auto& source) {
-      to.insert(to.end(), source.begin() + from, source.begin() + from + slice.width);
-    };
-    append(slice.gray, row.image.voxels);
-    append(slice.truth, row.truth.labels);
-    append(slice.prediction, row.prediction.labels);
-  }
-  return slice;
-}
-
-// The position in a row of `length` voxels that pixel `at` of `pixels` shows, half-pixel centres, as two neighbours and
-// the weight of the second.
-struct Between {
-  std::int64_t first, second;
-  double weight;
-};
-Between Locate(std::int64_t at, std::int64_t pixels, std::int64_t length) {
-  const double where =
-      (static_cast<double>(at) + 0.5) * static_cast<double>(length) / static_cast<double>(pixels) - 0.5;
-  const double clamped = std::clamp(where, 0.0, static_cast<double>(length - 1));
-  const auto first = static_cast<std::int64_t>(clamped);
-  return {first, std::min(first + 1, length - 1), clamped - static_cast<double>(first)};
-}
-
-template <typename ValueOf>
-double Bilinear(const Between& y, const Between& x, std::int64_t width, const ValueOf& value_of) {
-  const auto along_x = [&](std::int64_t row) {
-    return (1 - x.weight) * value_of(row * width + x.first) + x.weight * value_of(row * width + x.second);
-  };
-  return (1 - y.weight) * along_x(y.first) + y.weight * along_x(y.second);
-}
-
-// Labels on the finer grid with smooth borders: the class that weighs most among the four neighbours.
-std::vector<std::int16_t> UpscaleLabels(const std::vector<std::int16_t>& labels, const Slice& slice,
-                                        std::int64_t height, std::int64_t width) {
-  std::vector<std::int16_t> fine;
-  for (std::int64_t row = 0; row < height; ++row)
-    for (std::int64_t column = 0; column < width; ++column) {
-      const Between y = Locate(row, height, slice.height), x = Locate(column, width, slice.width);
-      std::int16_t best = 0;
-      double best_weight = -1;
-      for (const std::int64_t yy : {y.first, y.second})
-        for (const std::int64_t xx : {x.first, x.second}) {
-          const std::int16_t label = labels[yy * slice.width + xx];
-          const double weight =
-              Bilinear(y, x, slice.width, [&](std::int64_t at) { return labels[at] == label ? 1.0 : 0.0; });
-          if (weight > best_weight) std::tie(best, best_weight) = std::pair(label, weight);
-        }
-      fine.push_back(best);
-    }
-  return fine;
-}
-
-void DrawOverlay(const std::vector<std::int16_t>& labels, std::int64_t left, std::int64_t top, std::int64_t height,
-                 std::int64_t width, Canvas& canvas) {
-  const auto at = [&](std::int64_t row, std::int64_t column) -> std::int16_t {
-    return row < 0 || column < 0 || row >= height || column >= width ? 0 : labels[row * width + column];
-  };
-  for (std::int64_t row = 0; row < height; ++row)
-    for (std::int64_t column = 0; column < width; ++column) {
-      const std::int16_t label = at(row, column);
-      if (label <= 0) continue;
-      bool edge = false;  // two pixels wide
-      for (const std::int64_t step : {-2, -1, 1, 2})
-        edge = edge || at(row + step, column) != label || at(row, column + step) != label;
-      canvas.Blend(left + column, top + row, ClassColor(label), edge ? 0.95 : kFillOpacity);
-    }
-}
-
-void DrawGray(const Slice& slice, std::int64_t left, std::int64_t top, std::int64_t height, std::int64_t width,
-              Canvas& canvas) {
-  const IntensityRange range = RobustRange(slice.gray);
-  for (std::int64_t row = 0; row < height; ++row)
-    for (std::int64_t column = 0; column < width; ++column) {
-      const double value = Bilinear(Locate(row, height, slice.height), Locate(column, width, slice.width), slice.width,
-                                    [&](std::int64_t at) { return static_cast<double>(slice.gray[at]); });
-      const double low = static_cast<double>(range.low), high = static_cast<double>(range.high);
-      const auto gray =
-          static_cast<std::uint8_t>(std::lround(255 * std::clamp((value - low) / (high - low), 0.0, 1.0)));
-      canvas.Blend(left + column, top + row, {gray, gray, gray}, 1);
-    }
-}
 
 std::string ClassName(const MontageOptions& options, std::int64_t class_index) {
   const auto at = static_cast<std::size_t>(class_index - 1);
@@ -173,23 +69,6 @@ void DrawMargin(const MontageRow& row, std::int16_t last_class, std::int64_t top
 
 }  // namespace
 
-Color ClassColor(std::int64_t class_index) {
-  constexpr std::array<Color, 7> kColors = {
-      {{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66}, {204, 121, 167}, {213, 94, 0}, {0, 114, 178}}};
-  return kColors[static_cast<std::size_t>(std::max<std::int64_t>(class_index - 1, 0)) % kColors.size()];
-}
-
-std::int64_t SliceWithMostForeground(const LabelMap& labels) {
-  const std::int64_t area = labels.shape[1] * labels.shape[2];
-  std::int64_t best = labels.shape[0] / 2, most = 0;
-  for (std::int64_t z = 0; z < labels.shape[0]; ++z) {
-    const auto begin = labels.labels.begin() + z * area;
-    const std::int64_t count = std::count_if(begin, begin + area, [](std::int16_t label) { return label > 0; });
-    if (count > most) std::tie(best, most) = std::pair(z, count);
-  }
-  return best;
-}
-
 double DiceOfClass(const LabelMap& truth, const LabelMap& prediction, std::int16_t class_index) {
   std::int64_t both = 0, sum = 0;
   for (std::size_t i = 0; i < truth.labels.size(); ++i) {
@@ -204,20 +83,22 @@ StatusOr<Canvas> RenderMontage(std::span<const MontageRow> rows, const MontageOp
   if (rows.empty()) return InvalidArgument("a montage needs at least one case");
   for (const MontageRow& row : rows) RETURN_IF_ERROR(CheckRow(row));
   const std::int16_t last_class = LastClass(rows);
+  if (last_class > kClassesMax)
+    return InvalidArgument("a label of ", last_class, " is too many classes for a montage, at most ", kClassesMax);
 
   // One scale, pixels a mm, for all rows, so that sizes compare.
-  std::vector<Slice> slices;
+  std::vector<PanelSlice> slices;
   double longest_mm = 0;
   for (const MontageRow& row : rows) {
-    const Slice& slice = slices.emplace_back(CutSlice(row));
+    const PanelSlice& slice = slices.emplace_back(CutPanelSlice(row.image, row.truth, row.prediction));
     longest_mm = std::max({longest_mm, static_cast<double>(slice.height) * slice.pixel_height,
                            static_cast<double>(slice.width) * slice.pixel_width});
   }
   const double scale = static_cast<double>(options.panel_pixels) / longest_mm;
-  const auto height_of = [&](const Slice& slice) {
+  const auto height_of = [&](const PanelSlice& slice) {
     return std::max<std::int64_t>(1, std::lround(static_cast<double>(slice.height) * slice.pixel_height * scale));
   };
-  const auto width_of = [&](const Slice& slice) {
+  const auto width_of = [&](const PanelSlice& slice) {
     return std::max<std::int64_t>(1, std::lround(static_cast<double>(slice.width) * slice.pixel_width * scale));
   };
 
@@ -251,17 +132,17 @@ StatusOr<Canvas> RenderMontage(std::span<const MontageRow> rows, const MontageOp
                 kQuietText);
   top += Canvas::LineHeight();
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Slice& slice = slices[i];
+    const PanelSlice& slice = slices[i];
     const std::int64_t pixels_high = height_of(slice), pixels_wide = width_of(slice);
     DrawMargin(rows[i], last_class, top, canvas);
     for (std::size_t column = 0; column < kColumns.size(); ++column) {
       canvas.FillRectangle(panel_left(column), top, panel_width, row_heights[i], {0, 0, 0});
-      const std::int64_t left = panel_left(column) + (panel_width - pixels_wide) / 2;
-      const std::int64_t above = top + (row_heights[i] - pixels_high) / 2;
-      DrawGray(slice, left, above, pixels_high, pixels_wide, canvas);
-      if (column > 0)
-        DrawOverlay(UpscaleLabels(column == 1 ? slice.truth : slice.prediction, slice, pixels_high, pixels_wide), left,
-                    above, pixels_high, pixels_wide, canvas);
+      const PanelPlace place = {.left = panel_left(column) + (panel_width - pixels_wide) / 2,
+                                .top = top + (row_heights[i] - pixels_high) / 2,
+                                .width = pixels_wide,
+                                .height = pixels_high};
+      DrawGray(slice, place, canvas);
+      if (column > 0) DrawOverlay(slice, column == 1 ? slice.truth : slice.prediction, place, canvas);
     }
     top += row_heights[i] + kGap;
   }

@@ -29,15 +29,9 @@ struct MontageOptions {
   std::int64_t panel_pixels = 200;       // the longer edge of the largest panel
 };
 
-// kInvalidArgument when there is no row, or the shapes in one differ.
+// kInvalidArgument when there is no row, the shapes in one differ, or there are more than 64 classes.
 StatusOr<Canvas> RenderMontage(std::span<const MontageRow> rows, const MontageOptions& options);
 Status WriteMontage(const std::filesystem::path& path, std::span<const MontageRow> rows, const MontageOptions& options);
-
-// Class 1, 2, ... (the colours repeat after seven); told apart by colour-blind eyes (Okabe and Ito, 2008).
-Color ClassColor(std::int64_t class_index);
-
-// Slice along z with most voxels > 0; the middle one when there are none.
-std::int64_t SliceWithMostForeground(const LabelMap& labels);
 
 // 2 |A and B| / (|A| + |B|) of one class; 1 when neither has it.
 double DiceOfClass(const LabelMap& truth, const LabelMap& prediction, std::int16_t class_index);

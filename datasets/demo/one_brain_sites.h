@@ -14,38 +14,12 @@
 #include <vector>
 
 #include "comm/base/status.h"
+#include "datasets/demo/brain_cut.h"
 #include "datasets/demo/site_folders.h"
-#include "datasets/image/volume.h"
 
 namespace consilium::datasets {
 
 inline constexpr char kOneBrainDataset[] = "Dataset901_OneBrain";
-
-// AAL's regions 1..90 (the cerebrum: gyri with the white matter just below them, and nuclei; not the deep white matter)
-// become 1, 91..116 (cerebellum, vermis) become 2; the rest is 0.  Other values are kInvalidArgument.
-StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal);
-
-struct BrainBlock {
-  std::string id;  // "brain_left_021": block z 0, y 2, x 1
-  Shape3 begin;    // voxels, half-open
-  Shape3 end;
-  SitePart part;
-  std::size_t site;
-};
-
-struct CutOptions {
-  Shape3 block = {37, 45, 36};            // voxels aimed at; blocks of a hemisphere are made equal to within one voxel
-  std::int64_t midline_gap = 4;           // voxels
-  double foreground_share_min = 0.08;     // blocks with less are left out
-  std::int64_t training_blocks_max = 40;  // at each site
-  std::int64_t heldout_blocks_max = 8;    // at each site
-  std::size_t sites = 3;
-  std::uint64_t seed = 1;
-};
-
-// `classes` as from MergeAalRegions(), the x axis along left-right.  Every site gets blocks of both classes in both
-// parts: those that hold most of class 2 are dealt first.  kInvalidArgument when the volume is too small for that.
-StatusOr<std::vector<BrainBlock>> CutBrain(const LabelMap& classes, const CutOptions& options);
 
 struct OneBrainOptions {
   std::filesystem::path templates = "/usr/share/mricron/templates";  // ch2.nii.gz, aal.nii.gz

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "datasets/sampling/augment.h"
 
@@ -54,8 +55,9 @@ std::vector<ScannerLook> DefaultScannerLooks() {
 }
 
 IntensityRange RobustRange(std::span<const float> voxels) {
-  if (voxels.empty()) return {0, 1};
-  std::vector<float> sorted(voxels.begin(), voxels.end());
+  std::vector<float> sorted;
+  std::ranges::copy_if(voxels, std::back_inserter(sorted), [](float value) { return std::isfinite(value); });
+  if (sorted.empty()) return {0, 1};
   const auto percentile = [&](double share) {
     const auto at = static_cast<std::ptrdiff_t>(std::lround(share * static_cast<double>(sorted.size() - 1)));
     std::nth_element(sorted.begin(), sorted.begin() + at, sorted.end());

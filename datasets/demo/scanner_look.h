@@ -31,7 +31,8 @@ struct IntensityRange {
   float high;  // > low
 };
 
-// The 0.5 and 99.5 percentiles: a few bright vessels do not set the scale.  A constant image gets high = low + 1.
+// The 0.5 and 99.5 percentiles: a few bright vessels do not set the scale.  A constant image gets high =
+// low + 1; values that are not finite do not count.
 IntensityRange RobustRange(std::span<const float> voxels);
 
 // The curve alone; monotone, [0, 1] onto [0, 1]; values outside are clamped.

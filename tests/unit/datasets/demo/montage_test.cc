@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "datasets/demo/montage_panel.h"
 #include "datasets/image/image_io.h"
 #include "tests/testing/run_program.h"
 
@@ -93,6 +95,15 @@ TEST(Montage, RefusesNoRowsAndRowsWhoseShapesDiffer) {
   const auto canvas = RenderMontage(std::vector{row}, {});
   EXPECT_EQ(canvas.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(canvas.status().message().find("site"), std::string::npos);
+}
+
+TEST(Montage, RefusesMoreClassesThanAPersonCanTellApartAndSurvivesVoxelsThatAreNoNumber) {
+  MontageRow row = MakeRow();
+  row.image.voxels[300] = std::numeric_limits<float>::quiet_NaN();
+  row.image.voxels[301] = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(RenderMontage(std::vector{row}, {}).ok());
+  row.prediction.labels[0] = 30000;
+  EXPECT_EQ(RenderMontage(std::vector{row}, {}).code(), StatusCode::kInvalidArgument);
 }
 
 TEST(Montage, IsWrittenAsAPngOfItsSize) {
