@@ -67,8 +67,12 @@ Status CheckModel(const std::filesystem::path& path) {
 
 Status CheckUpdate(const std::filesystem::path& update, const std::filesystem::path& model) {
   ASSIGN_OR_RETURN(const SafetensorsFile ours, SafetensorsFile::Open(model));
-  const auto as_data_loss = [](const Status& status) {
-    return status.ok() ? status : DataLoss("the update is unusable: ", status.message());
+  // The site reads this: where we keep things is none of its business.
+  const auto as_data_loss = [&](const Status& status) {
+    std::string text = status.message();
+    if (const std::size_t at = text.find(update.string()); at != std::string::npos)
+      text.replace(at, update.string().size(), "the file");
+    return status.ok() ? status : DataLoss("the update is unusable: ", text);
   };
   const StatusOr<SafetensorsFile> theirs = SafetensorsFile::Open(update);
   if (theirs.code() == StatusCode::kNotFound) return DataLoss("the update was announced but never uploaded");

@@ -1,0 +1,62 @@
+#include "coordinator/service/access_table.h"
+
+#include "coordinator/core/job_machine.h"
+
+namespace consilium::coordinator {
+namespace {
+
+// A site that trained again after a mishap may offer another blob for the same task, but not without end.
+constexpr std::size_t kOffersMax = 3;
+
+}  // namespace
+
+void AccessTable::Show(const JobState& state) {
+  const std::lock_guard lock(mutex_);
+  Job& job = jobs_[state.opened().job];
+  job.sites.insert(state.opened().sites.begin(), state.opened().sites.end());
+  job.model = state.model().digest;
+  job.update_bytes_max = UpdateBytesMax(state.model());
+  std::map<SiteName, Work> work;
+  if (state.phase() == Phase::kCollecting) {
+    for (const auto& [site, item] : state.cohort()) {
+      Work now{state.KeyFor(site), item.answered() || state.GaveUp(item), {}};
+      if (const auto before = job.work.find(site); before != job.work.end() && before->second.task == now.task)
+        now.offered = std::move(before->second.offered);
+      work.emplace(site, std::move(now));
+    }
+  }
+  job.work = std::move(work);
+}
+
+Status AccessTable::AuthorizeFetch(const SiteName& site, const Digest& digest) const {
+  const std::lock_guard lock(mutex_);
+  bool in_force = false;
+  for (const auto& [name, job] : jobs_) {
+    if (job.model != digest) continue;
+    if (job.sites.contains(site)) return Status();
+    in_force = true;
+  }
+  if (in_force) return PermissionDenied(site, " is not a site of the job that this model belongs to");
+  return NotFound("no model ", digest, " is in force");
+}
+
+Status AccessTable::AuthorizeUpload(const SiteName& site, const wire::TaskKey& task,
+                                    const wire::BlobManifest& manifest) {
+  const std::lock_guard lock(mutex_);
+  const auto job = jobs_.find(task.job);
+  if (job == jobs_.end()) return FailedPrecondition("there is no job '", task.job, "'");
+  const auto work = job->second.work.find(site);
+  if (work == job->second.work.end() || work->second.task != task)
+    return FailedPrecondition("the update for ", task, " is not wanted: it is not this site's work in hand");
+  if (work->second.answered) return AlreadyExists("the update for ", task, " is already there");
+  if (manifest.bytes > job->second.update_bytes_max)
+    return ResourceExhausted("an update of ", manifest.bytes, " bytes is larger than the model allows (",
+                             job->second.update_bytes_max, ")");
+  std::set<Digest>& offered = work->second.offered;
+  if (!offered.contains(manifest.digest) && offered.size() >= kOffersMax)
+    return ResourceExhausted("this site has offered ", kOffersMax, " different updates for ", task, " already");
+  offered.insert(manifest.digest);
+  return Status();
+}
+
+}  // namespace consilium::coordinator

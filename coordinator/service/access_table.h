@@ -1,0 +1,42 @@
+// What each site may fetch and upload right now: a picture of the jobs' states that transport threads can ask.
+//
+// It may lag behind the machine by one step; the machine judges every answer again.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "coordinator/core/job_state.h"
+
+namespace consilium::coordinator {
+
+// Thread-safe.
+class AccessTable {
+ public:
+  void Show(const JobState& state);
+
+  // Errors, sent to the site as they are: NotFound when the blob is not a model in force; PermissionDenied when the
+  // site has no part in it.
+  Status AuthorizeFetch(const SiteName& site, const Digest& digest) const;
+  // Errors: AlreadyExists when the update is there; FailedPrecondition when the task is not the site's work in hand;
+  // ResourceExhausted when the blob is larger than an update can be, or the fourth one for the same task.
+  Status AuthorizeUpload(const SiteName& site, const wire::TaskKey& task, const wire::BlobManifest& manifest);
+
+ private:
+  struct Work {
+    wire::TaskKey task;
+    bool answered = false;
+    std::set<Digest> offered;  // what the site wanted to upload for it
+  };
+  struct Job {
+    std::set<SiteName> sites;
+    Digest model;
+    std::uint64_t update_bytes_max = 0;
+    std::map<SiteName, Work> work;
+  };
+  mutable std::mutex mutex_;
+  std::map<JobId, Job> jobs_;
+};
+
+}  // namespace consilium::coordinator

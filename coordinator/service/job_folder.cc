@@ -1,0 +1,67 @@
+#include "coordinator/service/job_folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "comm/base/log.h"
+
+namespace consilium::coordinator {
+namespace {
+
+namespace fs = std::filesystem;
+
+// ["a", "b"] -> a,b
+std::string PlainText(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array()) return value.dump();
+  std::string text;
+  for (const Json& item : value) text += (text.empty() ? "" : ",") + PlainText(item);
+  return text;
+}
+
+LogLevel LevelOf(const std::string& event) {
+  for (const char* unusual : {"drop", "site_failed", "awaited", "update_lost"})
+    if (event == unusual) return LogLevel::kWarning;
+  return event == "progress" ? LogLevel::kDebug : LogLevel::kInfo;
+}
+
+}  // namespace
+
+std::vector<JobId> JobsIn(const fs::path& state) {
+  std::vector<JobId> jobs;
+  std::error_code error;
+  for (fs::directory_iterator entry(state / "jobs", error), end; !error && entry != end; entry.increment(error))
+    if (IsValidName(entry->path().filename().string())) jobs.emplace_back(entry->path().filename().string());
+  std::sort(jobs.begin(), jobs.end());
+  return jobs;
+}
+
+StatusOr<std::unique_ptr<JsonLines>> JsonLines::Open(const fs::path& path, At at) {
+  std::FILE* file = std::fopen(path.c_str(), at == At::kEnd ? "ae" : "we");
+  if (file == nullptr) return ErrnoStatus(errno, "opening " + path.string());
+  return std::unique_ptr<JsonLines>(new JsonLines(path, file));
+}
+
+void JsonLines::Append(const Json& line) {
+  const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size() && std::fflush(file_.get()) == 0;
+  if (written || warned_) return;
+  warned_ = true;
+  Log(LogLevel::kWarning, "view_not_written", {{"file", path_.string()}, {"reason", std::strerror(errno)}});
+}
+
+void RecordEvent(JsonLines* events, const Clock& clock, const JobId& job, const std::string& event,
+                 const Json& fields) {
+  Json line = {{"time", FormatUtc(clock.WallNow())}, {"event", event}};
+  std::vector<LogField> log_fields = {{"job", job}};
+  for (const auto& [key, value] : fields.items()) {
+    line[key] = value;
+    if (!value.is_null()) log_fields.emplace_back(key, PlainText(value));
+  }
+  events->Append(line);
+  Log(LevelOf(event), event, log_fields);
+}
+
+}  // namespace consilium::coordinator
