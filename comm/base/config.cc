@@ -22,8 +22,8 @@ struct ConfigNode::Impl {
   std::shared_ptr<std::map<std::string, std::string>> assignments =
       std::make_shared<std::map<std::string, std::string>>();
 
-  std::unique_ptr<Impl> Child(YAML::Node child, std::string child_path, int child_line) const {
-    return std::make_unique<Impl>(Impl{std::move(child), file, std::move(child_path), child_line, assignments});
+  std::unique_ptr<Impl> Child(const YAML::Node& child, std::string child_path, int child_line) const {
+    return std::make_unique<Impl>(Impl{child, file, std::move(child_path), child_line, assignments});
   }
 };
 

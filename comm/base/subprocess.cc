@@ -97,13 +97,13 @@ StatusOr<Subprocess> Subprocess::Start(const SubprocessOptions& options) {
 }
 
 Subprocess::Subprocess(Subprocess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), result_(std::move(other.result_)) {}
+    : pid_(std::exchange(other.pid_, -1)), result_(other.result_) {}
 
 Subprocess& Subprocess::operator=(Subprocess&& other) noexcept {
   if (this != &other) {
     Stop(std::chrono::seconds(2));
     pid_ = std::exchange(other.pid_, -1);
-    result_ = std::move(other.result_);
+    result_ = other.result_;
   }
   return *this;
 }
