@@ -71,7 +71,7 @@ StatusOr<JobOpened> NewJob(const wire::JobSpec& job, const JobRequest& request, 
                            request.job_file.string(),
                            " --data DIR --output model.safetensors', then add "
                            "--initial-model model.safetensors");
-  RETURN_IF_ERROR(CheckModel(request.initial_model));
+  RETURN_IF_ERROR(CheckModelFile(request.initial_model));
   JobOpened opened{.job = JobId(job.name), .job_json = wire::JobToJson(job).dump()};
   ASSIGN_OR_RETURN(opened.sites, SitesOf(job, request));
   ASSIGN_OR_RETURN(opened.model, blobs->Import(request.initial_model));

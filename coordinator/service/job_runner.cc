@@ -117,7 +117,7 @@ void JobRunner::InWorker(std::function<std::function<void()>()> work) {
 void JobRunner::Execute(const CheckUpdate& action) {
   InWorker([this, action, model = state().model().digest]() -> std::function<void()> {
     const Status verdict =
-        coordinator::CheckUpdate(services_.blobs->PathOf(action.update.digest), services_.blobs->PathOf(model));
+        CheckUpdateFile(services_.blobs->PathOf(action.update.digest), services_.blobs->PathOf(model));
     return [this, action, verdict] {
       // Anything but the site's fault is ours, and no reason to refuse its work.
       if (!verdict.ok() && verdict.code() != StatusCode::kDataLoss)

@@ -59,13 +59,13 @@ Status CheckFinite(const SafetensorsFile& file) {
 
 }  // namespace
 
-Status CheckModel(const std::filesystem::path& path) {
+Status CheckModelFile(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
   RETURN_IF_ERROR(Annotate(CheckAllF32(file.schema()), path.string()));
   return Annotate(CheckFinite(file), path.string());
 }
 
-Status CheckUpdate(const std::filesystem::path& update, const std::filesystem::path& model) {
+Status CheckUpdateFile(const std::filesystem::path& update, const std::filesystem::path& model) {
   ASSIGN_OR_RETURN(const SafetensorsFile ours, SafetensorsFile::Open(model));
   // The site reads this: where we keep things is none of its business.
   const auto as_data_loss = [&](const Status& status) {

@@ -10,11 +10,11 @@ namespace consilium::coordinator {
 
 // What a model has to be before a job may start from it: all tensors f32, all values finite.  Errors name file, tensor
 // and index (InvalidArgument), or what is wrong with the file (DataLoss).
-Status CheckModel(const std::filesystem::path& path);
+Status CheckModelFile(const std::filesystem::path& path);
 
 // A site's update against the global model: the same tensors (names, types, shapes), all values finite.
 // Errors: DataLoss, naming the tensor.  `update` is what a peer sent; `model` is ours.
-Status CheckUpdate(const std::filesystem::path& update, const std::filesystem::path& model);
+Status CheckUpdateFile(const std::filesystem::path& update, const std::filesystem::path& model);
 
 // tensor::ParameterVector::digest() of the file's weights, without holding them.
 StatusOr<Digest> ParametersDigest(const std::filesystem::path& path);
@@ -24,7 +24,8 @@ struct WeightedFile {
   double weight = 1;
 };
 // Writes the weighted mean of `updates`, in the order given, to `output` (durable), with the model's tensors and
-// metadata; returns its ParametersDigest.  All updates have passed CheckUpdate; one that has changed since is DataLoss.
+// metadata; returns its ParametersDigest.  All updates have passed CheckUpdateFile; one that has changed since is
+// DataLoss.
 StatusOr<Digest> FoldFiles(const std::vector<WeightedFile>& updates, const std::filesystem::path& model,
                            const std::filesystem::path& output);
 
