@@ -7,13 +7,13 @@
 
 #include "comm/base/bytes.h"
 
-struct gzFile_s;  // zlib's handle
-
 namespace consilium::datasets {
 
 // Reads a gzip file's content, or a plain file's bytes as they are.  Strand-bound.  Errors name the file.
 class GzipReader {
  public:
+  GzipReader(GzipReader&&) noexcept;
+  ~GzipReader();
   // kNotFound and so on from the system; a folder or a device is kInvalidArgument.
   static StatusOr<GzipReader> Open(const std::filesystem::path& path);
 
@@ -28,16 +28,13 @@ class GzipReader {
   Status Finish();
 
  private:
-  struct Close {
-    void operator()(gzFile_s* file) const;
-  };
-  GzipReader(std::filesystem::path path, std::unique_ptr<gzFile_s, Close> file, std::uint64_t content_bytes_max)
-      : path_(std::move(path)), file_(std::move(file)), content_bytes_max_(content_bytes_max) {}
+  struct Source;  // the open file and zlib's state, which must not move
+  GzipReader(std::filesystem::path path, std::unique_ptr<Source> source, std::uint64_t content_bytes_max);
   // How many bytes arrived, at most out.size(); fewer only at the end.
   StatusOr<std::size_t> ReadSome(std::span<std::uint8_t> out);
 
   std::filesystem::path path_;
-  std::unique_ptr<gzFile_s, Close> file_;
+  std::unique_ptr<Source> source_;
   std::uint64_t content_bytes_max_;
   std::uint64_t at_ = 0;
 };

@@ -135,6 +135,9 @@ bool Encode(const PngPixels& pixels, Codec* codec) {
 }  // namespace
 
 StatusOr<PngPixels> ReadPng(const std::filesystem::path& path) {
+  std::error_code unused;  // a missing file is reported by reading it
+  if (std::filesystem::exists(path, unused) && !std::filesystem::is_regular_file(path, unused))
+    return InvalidArgument(path.string(), " is not a regular file");
   ASSIGN_OR_RETURN(const std::string content, ReadFile(path, kFileBytesMax));
   Codec codec;
   codec.input = AsBytes(content);

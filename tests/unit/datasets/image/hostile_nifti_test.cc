@@ -181,6 +181,23 @@ TEST_F(HostileNiftiTest, AFlippedByteOfACompressedFileNeverGivesOtherVoxels) {
   EXPECT_GT(refused, static_cast<int>(packed.size()) - 10);
 }
 
+// zlib hands large blocks out before it has seen the checksum behind them.
+TEST_F(HostileNiftiTest, TheChecksumBehindALargeVolumeIsVerified) {
+  Bytes bytes = NiftiHeaderBytes(64, 64, 16);
+  std::vector<float> voxels(64 * 64 * 16);
+  for (std::size_t i = 0; i < voxels.size(); ++i) voxels[i] = static_cast<float>(i * 2654435761U % 1009);
+  AppendVoxels(&bytes, voxels);
+  const Bytes packed = Gzip(bytes);
+  ASSERT_TRUE(Read(packed, "a.nii.gz").ok());
+  for (std::size_t from_end = 1; from_end <= 8; ++from_end) {
+    Bytes flipped = packed;
+    flipped[packed.size() - from_end] ^= 1;
+    EXPECT_THAT(Read(flipped, "a.nii.gz").status().message(), HasSubstr("damaged")) << from_end;
+    const Bytes cut(packed.begin(), packed.end() - static_cast<std::ptrdiff_t>(from_end));
+    EXPECT_THAT(Read(cut, "a.nii.gz").status().message(), HasSubstr("cut off")) << from_end;
+  }
+}
+
 TEST_F(HostileNiftiTest, NoiseIsRefused) {
   constexpr std::uint64_t kSeed = 20261121;
   SCOPED_TRACE(kSeed);

@@ -87,6 +87,18 @@ TEST_F(NiftiTest, ExtensionsAreSkippedAndNotCarriedOver) {
   EXPECT_THAT(*ReadFile(Path("b.nii")), ::testing::Not(HasSubstr("PATIENT")));
 }
 
+TEST_F(NiftiTest, AGzipOfSeveralMembersIsOneFileAndPaddingBehindItIsIgnored) {
+  const Bytes bytes = StoredAs<float>(16);
+  Bytes packed = Gzip(Bytes(bytes.begin(), bytes.begin() + 360));
+  const Bytes rest = Gzip(Bytes(bytes.begin() + 360, bytes.end()));
+  packed.insert(packed.end(), rest.begin(), rest.end());
+  packed.resize(packed.size() + 100, 0);
+  const StatusOr<Image> image = ReadImage(WriteBytes(Path("a.nii.gz"), packed));
+  ASSERT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(image->voxels, ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_TRUE(ReadImage(WriteBytes(Path("plain.nii.gz"), bytes)).ok()) << "the content decides, not the name";
+}
+
 // Oblique q-form with a flipped axis and an s-form that says something else, in several units.
 Bytes ObliqueHeader(char units) {
   Bytes bytes = NiftiHeaderBytes(4, 3, 2);

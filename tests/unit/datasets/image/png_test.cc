@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "comm/base/rng.h"
 #include "datasets/image/image_io.h"
@@ -131,6 +132,14 @@ TEST_F(PngTest, AnAnnouncementLargerThanTheFileCanHoldIsRefused) {
   EXPECT_EQ(refusal(40, 40).code(), StatusCode::kInvalidArgument) << "rows that are not there";
 }
 
+TEST_F(PngTest, WhatIsNoFileIsRefusedWithoutWaiting) {
+  fs::create_directory(folder_ / "folder.png");
+  EXPECT_THAT(ReadImage(folder_ / "folder.png").status().message(), HasSubstr("not a regular file"));
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.png").c_str(), 0600), 0);
+  EXPECT_THAT(ReadLabels(folder_ / "pipe.png").status().message(), HasSubstr("not a regular file"));
+  EXPECT_EQ(ReadImage(folder_ / "missing.png").code(), StatusCode::kNotFound);
+}
+
 TEST_F(PngTest, NoiseIsRefused) {
   constexpr std::uint64_t kSeed = 7;
   SCOPED_TRACE(kSeed);
@@ -140,7 +149,6 @@ TEST_F(PngTest, NoiseIsRefused) {
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(rng.NextU32());
     EXPECT_FALSE(Read(bytes).ok());
   }
-  EXPECT_EQ(ReadImage(folder_ / "missing.png").code(), StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -56,6 +56,12 @@ TEST(TopologyTest, APatchTooSmallToHalveHasOneStageAndIsNotPadded) {
   EXPECT_EQ(topology.patch, (Numbers{7, 5, 3}));
 }
 
+TEST(TopologyTest, OddEdgesAreHalvedUpwards) {
+  const Topology topology = Plan({1, 1, 1}, {15, 15, 15});  // 15, 8, 4
+  EXPECT_EQ(topology.pools, (Numbers{2, 2, 2}));
+  EXPECT_EQ(topology.patch, (Numbers{16, 16, 16}));
+}
+
 TEST(TopologyTest, ALastLoneAxisIsHalvedOnlyFromTwelveVoxels) {
   EXPECT_EQ(Plan({1, 1}, {11, 4}).strides.size(), 1U);
   EXPECT_EQ(Plan({1, 1}, {12, 4}).strides, (Stages{{1, 1}, {2, 1}}));
