@@ -12,6 +12,33 @@ namespace consilium {
 
 namespace {
 
+constexpr std::size_t kHelpColumns = 100, kOptionColumns = 34;
+
+// Breaks lines at blanks so that none is longer than `columns`, where that is possible; newlines in the text stay.
+std::string Wrapped(const std::string& text, std::size_t columns) {
+  std::string wrapped;
+  std::size_t line_size = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \n", at), text.size());
+    const std::size_t word_size = end - at;
+    if (line_size > 0 && line_size + 1 + word_size > columns) {
+      wrapped += '\n';
+      line_size = 0;
+    } else if (line_size > 0) {
+      wrapped += ' ';
+      ++line_size;
+    }
+    wrapped.append(text, at, word_size);
+    line_size += word_size;
+    at = end + 1;
+    if (end < text.size() && text[end] == '\n') {
+      wrapped += '\n';
+      line_size = 0;
+    }
+  }
+  return wrapped;
+}
+
 // A peer or a pager that goes away, or a file over its size limit, must be an error of the write, not the end of the
 // process.
 void MakeWriteSignalsErrors() {
@@ -25,7 +52,7 @@ int RunVerb(const std::string& program, const std::string& summary, std::span<co
             char** argv) {
   MakeWriteSignalsErrors();
   const auto print_table = [&](std::ostream& out) {
-    out << summary << "\n\nUsage: " << program << " VERB [options]     (" << program
+    out << Wrapped(summary, kHelpColumns) << "\n\nUsage: " << program << " VERB [options]     (" << program
         << " VERB --help explains one)\n\nVerbs:\n";
     std::size_t width = 0;
     for (const Verb& verb : verbs) width = std::max(width, verb.name.size());
@@ -61,7 +88,8 @@ int RunVerb(const std::string& program, const std::string& summary, std::span<co
 }
 
 struct Command::Impl {
-  Impl(const std::string& name, const std::string& description) : app(description, name), name(name) {}
+  Impl(const std::string& name, const std::string& description)
+      : app(Wrapped(description, kHelpColumns), name), name(name) {}
   Status Explain(const CLI::ParseError& error) const;
   CLI::App app;
   std::string name;
@@ -102,30 +130,41 @@ Command::Command(std::string program_and_verb, std::string description, std::str
     : impl_(std::make_unique<Impl>(program_and_verb, description)) {
   impl_->app.footer("Example:\n  " + example);
   impl_->app.add_flag("--json", impl_->json, "print the result for machines on stdout");
-  impl_->app.get_formatter()->column_width(34);
+  impl_->app.get_formatter()->column_width(kOptionColumns);
 }
 Command::~Command() = default;
 
 void Command::Positional(const std::string& name, std::string* value, const std::string& help, bool required) {
-  impl_->app.add_option(name, *value, help)->required(required)->type_name("");
+  impl_->app.add_option(name, *value, Wrapped(help, kHelpColumns - kOptionColumns))->required(required)->type_name("");
 }
 void Command::Positionals(const std::string& name, std::vector<std::string>* values, const std::string& help) {
-  impl_->app.add_option(name, *values, help)->type_name("");
+  impl_->app.add_option(name, *values, Wrapped(help, kHelpColumns - kOptionColumns))->type_name("");
 }
 void Command::Option(const std::string& names, std::string* value, const std::string& help, bool required) {
-  impl_->app.add_option(names, *value, help)->required(required)->capture_default_str()->type_name("TEXT");
+  impl_->app.add_option(names, *value, Wrapped(help, kHelpColumns - kOptionColumns))
+      ->required(required)
+      ->capture_default_str()
+      ->type_name("TEXT");
 }
 void Command::Option(const std::string& names, std::int64_t* value, const std::string& help) {
-  impl_->app.add_option(names, *value, help)->capture_default_str()->type_name("N");
+  impl_->app.add_option(names, *value, Wrapped(help, kHelpColumns - kOptionColumns))
+      ->capture_default_str()
+      ->type_name("N");
 }
 void Command::Option(const std::string& names, double* value, const std::string& help) {
-  impl_->app.add_option(names, *value, help)->capture_default_str()->type_name("NUMBER");
+  impl_->app.add_option(names, *value, Wrapped(help, kHelpColumns - kOptionColumns))
+      ->capture_default_str()
+      ->type_name("NUMBER");
 }
 void Command::Option(const std::string& names, std::vector<std::string>* values, const std::string& help) {
-  impl_->app.add_option(names, *values, help)->type_name("TEXT")->expected(1)->take_all()->allow_extra_args(false);
+  impl_->app.add_option(names, *values, Wrapped(help, kHelpColumns - kOptionColumns))
+      ->type_name("TEXT")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
 }
 void Command::Flag(const std::string& names, bool* value, const std::string& help) {
-  impl_->app.add_flag(names, *value, help);
+  impl_->app.add_flag(names, *value, Wrapped(help, kHelpColumns - kOptionColumns));
 }
 
 int Command::Run(const Arguments& arguments, const std::function<Status()>& body) {

@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <csignal>
+#include <sstream>
 #include <stdexcept>
 
 namespace consilium {
@@ -125,6 +127,24 @@ TEST(Command, HelpShowsOptionsDefaultsAndTheExample) {
   for (const char* part :
        {"consilium train", "--output", "TEXT=out", "which fold", "Example:\n  consilium train job.yaml", "--json"})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " is not in:\n" << outcome.out;
+}
+
+TEST(Command, HelpFitsIntoAHundredColumnsWithoutLosingAWord) {
+  std::string prose;
+  for (int i = 0; i < 60; ++i) prose += (i == 0 ? "" : i == 30 ? "\n" : " ") + ("word" + std::to_string(i));
+  std::string value;
+  Command command("consilium train", prose, "consilium train job.yaml");
+  command.Option("--output", &value, prose);
+  const Outcome outcome = Capture([&] { return command.Run({"--help"}, [] { return Status(); }); });
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  for (int i = 0; i < 60; ++i) {
+    const std::string word = "word" + std::to_string(i);
+    std::size_t count = 0;
+    for (std::size_t at = 0; (at = outcome.out.find(word, at)) != std::string::npos; at += word.size())
+      count += std::isdigit(static_cast<unsigned char>(outcome.out[at + word.size()])) == 0;
+    EXPECT_EQ(count, 2u) << word << " in\n" << outcome.out;
+  }
 }
 
 TEST(Command, AMistypedOptionIsNamedWithTheNearest) {
