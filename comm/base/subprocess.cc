@@ -96,8 +96,7 @@ StatusOr<Subprocess> Subprocess::Start(const SubprocessOptions& options) {
   return Subprocess(pid);
 }
 
-Subprocess::Subprocess(Subprocess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), result_(other.result_) {}
+Subprocess::Subprocess(Subprocess&& other) noexcept : pid_(std::exchange(other.pid_, -1)), result_(other.result_) {}
 
 Subprocess& Subprocess::operator=(Subprocess&& other) noexcept {
   if (this != &other) {
