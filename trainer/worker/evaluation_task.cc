@@ -11,7 +11,7 @@
 #include "trainer/models/parameters.h"
 #include "trainer/models/registry.h"
 #include "trainer/models/torch_guard.h"
-#include "trainer/worker/site_data.h"
+#include "trainer/worker/held_out.h"
 
 namespace consilium::trainer {
 namespace {
@@ -58,7 +58,8 @@ StatusOr<CaseEvaluation> EvaluateCase(const datasets::CaseFiles& files, const Lo
 
 StatusOr<EvaluationSummary> RunEvaluation(const EvaluationTask& task, TaskMonitor& monitor) {
   SetThreads(task.job.train.threads, /*local_world=*/1);
-  ASSIGN_OR_RETURN(const datasets::RawDataset dataset, OpenSiteDataset(task.job.data, task.data_dir));
+  ASSIGN_OR_RETURN(const fs::path folder, datasets::FindDataset(task.job.data.dataset, task.data_dir));
+  ASSIGN_OR_RETURN(const datasets::RawDataset dataset, datasets::OpenRawDataset(folder));
   ASSIGN_OR_RETURN(const HeldOutCases held_out, FindHeldOut(dataset, task.job.data, task.data_dir));
   ASSIGN_OR_RETURN(const LoadedModel model, LoadModel(task, dataset));
   RETURN_IF_ERROR(MakeDirectories(task.output));

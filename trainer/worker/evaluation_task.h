@@ -11,7 +11,7 @@ namespace consilium::trainer {
 
 struct EvaluationTask {
   wire::JobSpec job;
-  std::filesystem::path data_dir;  // as for FindHeldOut (site_data.h)
+  std::filesystem::path data_dir;  // as for FindHeldOut (held_out.h)
   std::filesystem::path model;     // safetensors
   std::filesystem::path output;    // made when missing; CASE.ending, then summary.json
 };

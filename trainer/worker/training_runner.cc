@@ -9,10 +9,10 @@
 #include "comm/base/file.h"
 #include "comm/base/time.h"
 #include "comm/tensor/safetensors.h"
+#include "trainer/loop/train_data.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/models/torch_guard.h"
 #include "trainer/worker/evaluation_task.h"
-#include "trainer/worker/site_data.h"
 
 namespace consilium::trainer {
 namespace {
@@ -75,7 +75,7 @@ class TrainingRunner final : public TaskRunner {
 
   // The trainer points into the data: it goes first.
   std::string data_key_, trainer_key_;
-  std::optional<SiteData> data_;
+  std::optional<TrainData> data_;
   std::unique_ptr<Trainer> trainer_;
   TaskMonitor* monitor_ = nullptr;  // of the task in hand
 };
@@ -85,7 +85,7 @@ Status TrainingRunner::Prepare(const wire::JobSpec& job, const fs::path& data_di
   if (!data_ || data_key_ != data_key) {
     trainer_.reset();
     data_.reset();
-    ASSIGN_OR_RETURN(data_, LoadSiteData(job.data, data_dir));
+    ASSIGN_OR_RETURN(data_, LoadTrainData(job, data_dir));
     data_key_ = data_key;
   }
   const std::string trainer_key = Concat(data_key, '\n', wire::JobDigest(job));

@@ -11,10 +11,10 @@
 #include "datasets/image/image_io.h"
 #include "tests/testing/run_program.h"
 #include "tests/testing/tiny_dataset.h"
+#include "trainer/loop/train_data.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/models/parameters.h"
 #include "trainer/models/registry.h"
-#include "trainer/worker/site_data.h"
 
 namespace consilium::trainer {
 namespace {
@@ -45,7 +45,7 @@ class QuietSink final : public EpochSink {
   Status OnStep(const StepReport&) override { return {}; }
 };
 
-class TrainingRunnerTest : public testing::Test {
+class TrainingRunnerTest : public ::testing::Test {
  protected:
   static constexpr std::int64_t kRounds = 2, kIterations = 2;
 
@@ -105,7 +105,7 @@ TEST_F(TrainingRunnerTest, OneSiteOverAllRoundsEqualsPlainTrainingBitForBitAlsoA
   const auto federated = tensor::ReadParameters(folder_ / Concat("model-", kRounds));
   ASSERT_TRUE(federated.ok()) << federated.status();
 
-  const auto site = LoadSiteData(job_.data, folder_.path());
+  const auto site = LoadTrainData(job_, folder_.path());
   ASSERT_TRUE(site.ok()) << site.status();
   TrainerOptions options;
   options.job = job_;
@@ -135,7 +135,7 @@ TEST_F(TrainingRunnerTest, TheWeightIsTheNumberOfTrainingCases) {
   Recorder recorder;
   const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, 0), recorder);
   ASSERT_TRUE(result.ok()) << result.status();
-  const auto site = LoadSiteData(job_.data, folder_.path());
+  const auto site = LoadTrainData(job_, folder_.path());
   EXPECT_EQ(result->weight, static_cast<double>(site->train.size()));
 }
 
@@ -173,7 +173,7 @@ TEST_F(TrainingRunnerTest, WithoutHeldOutCasesTheValidationFoldIsEvaluated) {
   Recorder recorder;
   const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kEvaluate, 0), recorder);
   ASSERT_TRUE(result.ok()) << result.status();
-  const auto site = LoadSiteData(job_.data, folder_.path());
+  const auto site = LoadTrainData(job_, folder_.path());
   EXPECT_EQ(result->metrics.at("cases"), static_cast<double>(site->split.validation.size()));
 }
 
