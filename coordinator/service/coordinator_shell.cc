@@ -100,7 +100,8 @@ Status Coordinator::Open() {
                                      .initial_model = options_.initial_model,
                                      .roster = options_.kit.sites},
                                     std::move(services)));
-  RETURN_IF_ERROR(blobs_->RetainOnly(runner_->LiveBlobs()));
+  // A new job's model was imported just now, but is part of its state only once it has started.
+  if (runner_->state().phase() != Phase::kNew) RETURN_IF_ERROR(blobs_->RetainOnly(runner_->LiveBlobs()));
   runner_->Start();
   return outcome_;  // a journal that could not be written
 }
