@@ -76,20 +76,22 @@ int ControlDoctorVerb(const Arguments& arguments) {
                   "measured speed, threads, GPUs; with --kit also the certificate and the way to the coordinator.",
                   "consilium doctor --kit kits/hospital-a");
   command.Option("--kit", &kit, "also examine this party's kit");
-  return command.Run(arguments, [&]() -> Status {
+  FindingLevel worst = FindingLevel::kOk;
+  const int exit_code = command.Run(arguments, [&]() -> Status {
     std::vector<Finding> findings = CheckMachine();
     if (!kit.empty())
       for (Finding& finding : CheckKit(kit)) findings.push_back(std::move(finding));
     for (Finding& finding : CheckTrainer()) findings.push_back(std::move(finding));
+    worst = WorstOf(findings);
     if (command.json()) {
       Command::PrintJson(FindingsToJson(findings));
     } else {
       PrintFindings(findings, std::cout);
     }
-    return WorstOf(findings) == FindingLevel::kFail
-               ? Failed("something that people rely on does not work; the lines marked FAIL say what")
-               : Status();
+    return Status();
   });
+  // A fault of the machine is a finding, already printed, not an error of the command.
+  return exit_code == 0 && worst == FindingLevel::kFail ? static_cast<int>(ExitCode::kFailed) : exit_code;
 }
 
 }  // namespace consilium::coordinator

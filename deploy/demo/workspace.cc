@@ -76,8 +76,8 @@ Status WriteJob(const Workspace& workspace) {
                 {"batch_size", 2},
                 {"seed", 1},
                 {"threads", 1},
-                {"learning_rate", 0.02},
-                {"momentum", 0.95}}},
+                {"learning_rate", 0.1},
+                {"momentum", 0.9}}},
               {"federation",
                {{"rounds", workspace.rounds},
                 {"mode", "close"},
@@ -108,7 +108,7 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   const fs::path source = FindSource(options);
   workspace.one_brain = source.empty();
   workspace.rounds = options.rounds > 0 ? options.rounds : 10;
-  workspace.iterations = options.iterations > 0 ? options.iterations : 30;
+  workspace.iterations = options.iterations > 0 ? options.iterations : 28;
 
   RETURN_IF_ERROR(MakeFresh(workspace.root));
   if (workspace.one_brain) {
