@@ -1,212 +1,192 @@
 #include "client/service/client_shell.h"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <csignal>
-#include <deque>
+#include <boost/asio/thread_pool.hpp>
 
-#include "client/service/connection.h"
-#include "client/service/site_folder.h"
-#include "client/service/trainer_child.h"
+#include "client/service/coordinator_link.h"
+#include "client/service/trainer_seat.h"
+#include "client/service/work_folder.h"
 #include "comm/base/command.h"
 #include "comm/base/entropy.h"
-#include "comm/base/file.h"
+#include "comm/base/folder_lock.h"
 #include "comm/base/log.h"
-#include "comm/base/rng.h"
 
 namespace consilium::client {
-
-namespace asio = boost::asio;
-
 namespace {
 
-std::uint64_t RandomSeed() {
-  std::uint64_t seed = 0;
-  SystemEntropy().Fill({reinterpret_cast<std::uint8_t*>(&seed), sizeof seed});
-  return seed;
+double Jitter() {
+  std::uint8_t bytes[2];
+  SystemEntropy().Fill(bytes);
+  return (bytes[0] | bytes[1] << 8) / 65536.0;
 }
 
-// Fields of a report as one log line.
-void LogReport(const Report& report) {
-  std::string fields;
-  for (const auto& [name, value] : report.fields.items())
-    fields += (fields.empty() ? "" : " ") + name + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
-  Log(LogLevel::kInfo, report.event, {{"detail", fields}});
+void LogEvent(const std::string& event, const Json& fields) {
+  std::vector<LogField> log_fields;
+  for (const auto& [key, value] : fields.items())
+    if (!value.is_null()) log_fields.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  const bool unusual = event == "trainer_died" || event == "task_failed" || event == "connection_lost";
+  Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, event, log_fields);
 }
 
-class Shell {
+class Client {
  public:
-  Shell(ClientOptions options, SiteFolder folder, std::unique_ptr<transport::BlobStore> blobs, SessionState state)
-      : options_(std::move(options)),
-        folder_(std::move(folder)),
-        blobs_(std::move(blobs)),
-        machine_(std::move(state), options_.session),
-        jitter_(RandomSeed()),
-        signals_(strand_, SIGTERM, SIGINT),
-        connection_(
-            strand_, ConnectionOptions(),
-            {.on_message = [this](wire::CoordinatorMessage message) { Feed(FromCoordinator{std::move(message)}); },
-             .on_lost =
-                 [this](Status reason) {
-                   Feed(ConnectionLost{std::move(reason), jitter_.Uniform()});
-                 }}),
-        trainer_(strand_, {.program = options_.trainer, .log = folder_.trainer_log()},
-                 {.on_message = [this](wire::WorkerMessage message) { OnWorker(std::move(message)); },
-                  .on_death = [this](std::string how) { OnTrainerDeath(how); }}) {}
-
-  Status Run() {
-    signals_.async_wait([this](const boost::system::error_code& error, int signal_number) {
-      if (error) return;
-      Log(LogLevel::kInfo, "stopping", {{"signal", signal_number}});
-      Stop(Status());
-    });
-    asio::post(strand_, [this] { Feed(Started{}); });
-    strand_.run();
-    return outcome_;
-  }
+  Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<transport::BlobStore> blobs,
+         SessionState state);
+  Status Run();
 
  private:
-  transport::GrpcClientOptions ConnectionOptions() const {
-    transport::GrpcClientOptions connection = options_.connection;
-    connection.blobs = blobs_.get();
-    connection.hello.build = kVersion;
-    connection.hello.instance = RandomHex(SystemEntropy(), 8);
-    return connection;
-  }
+  void Step(const Input& input);
+  void Execute(const Dial&) { link_->Dial(); }
+  void Execute(const HangUp&) { link_->HangUp(); }
+  void Execute(const Send& action) { link_->Send(action.message); }
+  void Execute(const SetTimer& action);
+  void Execute(const Persist& action);
+  void Execute(const Fetch& action);
+  void Execute(const Upload& action);
+  void Execute(const RunTask& action);
+  void Execute(const CancelTask& action) { trainer_->Cancel(action.task); }
+  void Execute(const StopWorker& action) { trainer_->Kill(action.why); }
+  void Execute(const Tidy&);
+  void Execute(const Finish& action) { Stop(action.status); }
+  void Execute(const Report& action) { LogEvent(action.event, action.fields); }
+  void Stop(Status status);
 
-  // One input at a time: an action may itself produce one, which waits for its turn.
-  void Feed(Input input) {
-    inputs_.push_back(std::move(input));
-    if (feeding_) return;
-    feeding_ = true;
-    while (!inputs_.empty() && !stopped_) {
-      const Input next = std::move(inputs_.front());
-      inputs_.pop_front();
-      for (const Action& action : machine_.Step(next, SystemClock().Now())) {
-        if (stopped_) break;
-        std::visit([this](const auto& alternative) { Do(alternative); }, action);
-      }
-    }
-    feeding_ = false;
-  }
-
-  void Do(const Dial&) { connection_.Dial(); }
-  void Do(const HangUp&) { connection_.HangUp(); }
-  void Do(const Send& send) { connection_.Send(send.message); }
-  void Do(const SetTimer& timer) {
-    auto clock = std::make_shared<asio::steady_timer>(
-        strand_, std::chrono::duration_cast<asio::steady_timer::duration>(timer.after));
-    clock->async_wait([this, clock, id = timer.id](const boost::system::error_code& error) {
-      if (!error) Feed(TimerFired{id});
-    });
-  }
-  void Do(const Persist& persist) {
-    if (const Status status = folder_.WriteState(persist.state); !status.ok())
-      Stop(Annotate(status, "remembering finished work"));
-  }
-  void Do(const Fetch& fetch) {
-    connection_.Fetch(fetch.model, [this, id = fetch.transfer](Status result) {
-      Feed(TransferDone{id, std::move(result)});
-    });
-  }
-  void Do(const Upload& upload) {
-    connection_.Upload(upload.task, upload.update, folder_.work(upload.file),
-                       [this, id = upload.transfer](Status result) {
-                         Feed(TransferDone{id, std::move(result)});
-                       });
-  }
-  void Do(const RunTask& run);
-  void Do(const CancelTask&) { trainer_.Send(wire::WorkerCancel{}); }
-  void Do(const StopWorker& stop) {
-    Log(LogLevel::kWarning, "trainer_stopped", {{"why", stop.why}});
-    trainer_.Kill();
-  }
-  void Do(const Tidy&) {
-    folder_.RetainOnly(machine_.LiveFiles());
-    if (const Status status = blobs_->RetainOnly(machine_.LiveBlobs()); !status.ok())
-      Log(LogLevel::kWarning, "tidy_failed", {{"reason", status.message()}});
-  }
-  void Do(const Finish& finish) { Stop(finish.status); }
-  void Do(const Report& report) { LogReport(report); }
-
-  void OnWorker(wire::WorkerMessage message) {
-    std::visit([this](const auto& alternative) { OnWorkerSaid(alternative); }, message);
-  }
-  void OnWorkerSaid(const wire::WorkerHello& hello) { Log(LogLevel::kInfo, "trainer_ready", {{"build", hello.build}}); }
-  void OnWorkerSaid(const wire::WorkerProgress& progress) {
-    Feed(WorkerProgressed{progress.task, progress.progress, progress.metrics});
-  }
-  void OnWorkerSaid(const wire::WorkerDone& done);
-  void OnWorkerSaid(const wire::WorkerFailed& failed) { Feed(WorkerRefused{failed.task, failed.code, failed.message}); }
-  void OnTrainerDeath(const std::string& how) {
-    if (running_) Feed(WorkerDied{*running_, how});
-  }
-
-  void Stop(Status outcome) {
-    if (stopped_) return;
-    stopped_ = true;
-    outcome_ = std::move(outcome);
-    strand_.stop();
-  }
-
-  const ClientOptions options_;
-  const SiteFolder folder_;
-  const std::unique_ptr<transport::BlobStore> blobs_;
+  ClientOptions options_;
+  WorkFolder folder_;
+  std::unique_ptr<transport::BlobStore> blobs_;
+  boost::asio::io_context loop_;
+  boost::asio::signal_set signals_;
   SessionMachine machine_;
-  Rng jitter_;
-  std::deque<Input> inputs_;
-  bool feeding_ = false, stopped_ = false;
+  std::map<std::uint64_t, std::unique_ptr<boost::asio::steady_timer>> timers_;
+  bool stopping_ = false;
   Status outcome_;
-  std::optional<wire::TaskKey> running_;  // given to the trainer last
-
-  // The strand before what posts to it, so that it goes last.
-  asio::io_context strand_{1};
-  asio::signal_set signals_;
-  Connection connection_;
-  TrainerChild trainer_;
+  std::unique_ptr<TrainerSeat> trainer_;
+  std::unique_ptr<CoordinatorLink> link_;
 };
 
-void Shell::Do(const RunTask& run) {
-  running_ = run.task;
-  wire::WorkerTask task;
-  task.task = run.task;
-  task.job_json = run.job_json;
-  task.data_dir = options_.data.string();
-  task.model_path = blobs_->PathOf(run.model).string();
-  Status folders;
-  if (run.task.kind == wire::TaskKind::kTrain) {
-    task.update_path = folder_.work(UpdateFile(run.task)).string();
-    task.state_out = folder_.work(StateFile(run.task)).string();
-    if (!run.state_in.empty()) task.state_in = folder_.work(run.state_in).string();
-    folders = MakeDirectories(std::filesystem::path(task.update_path).parent_path());
-  } else {
-    task.output_dir = folder_.predictions(run.task.job).string();
-    folders = MakeDirectories(task.output_dir);
-  }
-  if (!folders.ok()) return Stop(folders);
-  trainer_.Send(task);
+Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<transport::BlobStore> blobs,
+               SessionState state)
+    : options_(options),
+      folder_(std::move(folder)),
+      blobs_(std::move(blobs)),
+      signals_(loop_, SIGINT, SIGTERM),
+      machine_(std::move(state), options.session) {
+  transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
+  link.blobs = blobs_.get();
+  link.hello = {.build = kVersion, .instance = RandomHex(SystemEntropy(), 8)};
+  link_ = std::make_unique<CoordinatorLink>(
+      std::move(link), &loop_,
+      CoordinatorLink::Handlers{
+          .on_message = [this](wire::CoordinatorMessage message) { Step(FromCoordinator{std::move(message)}); },
+          .on_lost =
+              [this](const Status& reason) {
+                Step(ConnectionLost{reason, Jitter()});
+              }});
+  trainer_ = std::make_unique<TrainerSeat>(
+      TrainerOptions{
+          .command = {options_.trainer.string()}, .socket_folder = folder_.sockets(), .log = folder_.trainer_log()},
+      &loop_, [this](const TrainerEvent& event) { std::visit([this](const auto& input) { Step(input); }, event); });
 }
 
-void Shell::OnWorkerSaid(const wire::WorkerDone& done) {
-  if (done.task.kind != wire::TaskKind::kTrain) return Feed(WorkerFinished{done.task, done.weight, done.metrics, {}});
-  using Manifest = StatusOr<wire::BlobManifest>;
-  connection_.InBackground<Manifest>(
-      [file = folder_.work(UpdateFile(done.task))] { return wire::ManifestOfFile(file); },
-      [this, done](Manifest manifest) {
-        if (manifest.ok()) return Feed(WorkerFinished{done.task, done.weight, done.metrics, *manifest});
-        Feed(WorkerRefused{done.task, manifest.code(),
-                           "the trainer's update cannot be read: " + manifest.status().message()});
-      });
+Status Client::Run() {
+  signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    if (!error)
+      Stop(Preempted("stopped by signal ", number,
+                     "; unfinished work goes on when the client is started again with "
+                     "--state ",
+                     options_.state.string()));
+  });
+  Log(LogLevel::kInfo, "client",
+      {{"site", options_.kit.self.name},
+       {"coordinator", Concat(options_.kit.coordinator_host, ":", options_.kit.coordinator_port)},
+       {"data", options_.data.string()},
+       {"remembered", machine_.state().outcomes().size()}});
+  Step(Started{});
+  loop_.run();
+  stopping_ = true;
+  trainer_.reset();  // before the link, whose end may take as long as a dial
+  link_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_.sockets(), ignored);
+  return outcome_;
+}
+
+void Client::Step(const Input& input) {
+  if (stopping_) return;
+  for (const Action& action : machine_.Step(input, SystemClock().Now())) {
+    std::visit([this](const auto& alternative) { Execute(alternative); }, action);
+    if (stopping_) return;
+  }
+}
+
+void Client::Execute(const SetTimer& action) {
+  auto timer = std::make_unique<boost::asio::steady_timer>(loop_);
+  timer->expires_after(std::chrono::duration_cast<boost::asio::steady_timer::duration>(action.after));
+  timer->async_wait([this, id = action.id](const boost::system::error_code& error) {
+    if (error) return;
+    const auto alive = timers_.extract(id);
+    Step(TimerFired{id});
+  });
+  timers_[action.id] = std::move(timer);
+}
+
+void Client::Execute(const Persist& action) {
+  if (const Status status = folder_.Save(action.state); !status.ok()) Stop(status);
+}
+
+void Client::Execute(const Fetch& action) {
+  link_->Fetch(action.model, [this, transfer = action.transfer](const Status& status) {
+    Step(TransferDone{transfer, status});
+  });
+}
+
+void Client::Execute(const Upload& action) {
+  link_->Upload(action.task, action.update, folder_.PathOf(action.file),
+                [this, transfer = action.transfer](const Status& status) {
+                  Step(TransferDone{transfer, status});
+                });
+}
+
+void Client::Execute(const RunTask& action) {
+  if (const Status status = folder_.Prepare(action.task.job); !status.ok()) return Stop(status);
+  wire::WorkerTask task{.task = action.task,
+                        .job_json = action.job_json,
+                        .data_dir = options_.data.string(),
+                        .model_path = blobs_->PathOf(action.model).string()};
+  if (action.task.kind == wire::TaskKind::kTrain) {
+    task.update_path = folder_.PathOf(UpdateFile(action.task)).string();
+    task.state_in = action.state_in.empty() ? "" : folder_.PathOf(action.state_in).string();
+    task.state_out = folder_.PathOf(StateFile(action.task)).string();
+  } else {
+    task.output_dir = folder_.predictions(action.task.job).string();
+  }
+  trainer_->Run(task);
+}
+
+void Client::Execute(const Tidy&) {
+  folder_.Tidy(machine_.LiveFiles());
+  if (const Status status = blobs_->RetainOnly(machine_.LiveBlobs()); !status.ok())
+    Log(LogLevel::kWarning, "blobs_not_removed", {{"reason", status.message()}});
+}
+
+void Client::Stop(Status status) {
+  if (stopping_) return;
+  stopping_ = true;
+  outcome_ = std::move(status);
+  loop_.stop();
 }
 
 }  // namespace
 
-Status RunClient(ClientOptions options) {
-  ASSIGN_OR_RETURN(SiteFolder folder, SiteFolder::Open(options.state));
+Status RunClient(const ClientOptions& options) {
+  ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Acquire(options.state));
+  ASSIGN_OR_RETURN(WorkFolder folder, WorkFolder::Open(options.state));
   ASSIGN_OR_RETURN(std::unique_ptr<transport::BlobStore> blobs, transport::BlobStore::Open(folder.blobs()));
-  ASSIGN_OR_RETURN(SessionState state, folder.ReadState());
-  Shell shell(std::move(options), std::move(folder), std::move(blobs), std::move(state));
-  return shell.Run();
+  ASSIGN_OR_RETURN(SessionState state, folder.Load());
+  return Client(options, std::move(folder), std::move(blobs), std::move(state)).Run();
 }
 
 }  // namespace consilium::client

@@ -1,23 +1,26 @@
-// The shell around the session machine: executes its actions in order, makes every Persist durable before what follows,
-// and feeds it what happens.  Runs on one thread until the machine finishes or a signal asks it to stop.
+// A site's process: the session machine, the connection, the trainer child, the work folder; one strand.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "client/core/session_machine.h"
-#include "comm/transport/grpc/grpc_client.h"
+#include "comm/transport/kit.h"
 
 namespace consilium::client {
 
 struct ClientOptions {
-  transport::GrpcClientOptions connection;  // blobs and hello are filled in by the shell
+  transport::Kit kit;  // with the coordinator's host and port
+  std::filesystem::path data;
   std::filesystem::path state;
-  std::filesystem::path data;     // what the trainer reads
   std::filesystem::path trainer;  // the program
   SessionOptions session;
 };
 
-// Blocking.  OK when the job is over (with SessionOptions::WhenDone::kExit) or SIGTERM or SIGINT asked for the end.
-Status RunClient(ClientOptions options);
+// Runs until a person has to mend something (Unauthenticated, PermissionDenied: exit code 7), the disk is full
+// (Storage), the job is over (when asked to end then), or SIGINT or SIGTERM (Preempted).  Started again with the same
+// state folder it goes on where it was.
+Status RunClient(const ClientOptions& options);
 
 }  // namespace consilium::client

@@ -1,5 +1,7 @@
 #include "client/service/client_verb.h"
 
+#include <unistd.h>
+
 #include <charconv>
 
 #include "client/service/client_shell.h"
@@ -8,69 +10,63 @@
 namespace consilium::client {
 namespace {
 
-// "host:port", "[::1]:port".
-Status ParseAddress(const std::string& text, std::string* host, int* port) {
+namespace fs = std::filesystem;
+
+// "hub.example.org:8443", "[2001:db8::1]:8443".
+Status ParseAddress(const std::string& text, transport::Kit* kit) {
+  if (text.empty()) return Status();
   const std::size_t colon = text.rfind(':');
-  const auto bad = [&] {
-    return InvalidArgument("--coordinator ", text, ": expected host:port, for example fl.example.org:8443");
-  };
-  if (colon == std::string::npos || colon == 0) return bad();
-  const auto parsed = std::from_chars(text.data() + colon + 1, text.data() + text.size(), *port);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || *port < 1 || *port > 65535) return bad();
-  *host = text.substr(0, colon);
-  if (host->front() == '[' && host->back() == ']') *host = host->substr(1, host->size() - 2);
+  int port = 0;
+  if (colon != std::string::npos) {
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
+    if (error != std::errc() || rest != end) port = 0;
+  }
+  if (colon == std::string::npos || colon == 0 || port < 1 || port > 65535)
+    return InvalidArgument("--coordinator ", text, " is not host:port; write for example hub.example.org:8443");
+  kit->coordinator_host = text.substr(0, colon);
+  kit->coordinator_port = port;
+  if (kit->coordinator_host.starts_with("[") && kit->coordinator_host.ends_with("]"))
+    kit->coordinator_host = kit->coordinator_host.substr(1, kit->coordinator_host.size() - 2);
   return Status();
 }
 
-struct ClientArguments {
-  std::string kit, data, state, coordinator, trainer;
-  bool exit_when_done = false;
-};
-
-StatusOr<ClientOptions> Resolve(const ClientArguments& arguments) {
-  ASSIGN_OR_RETURN(const transport::Kit kit, transport::ReadKit(arguments.kit, transport::Role::kSite));
-  ClientOptions options;
-  options.connection = transport::ClientOptionsFrom(kit);
-  if (!arguments.coordinator.empty())
-    RETURN_IF_ERROR(ParseAddress(arguments.coordinator, &options.connection.host, &options.connection.port));
-  options.state = arguments.state;
-  options.data = std::filesystem::absolute(arguments.data).lexically_normal();
-  std::error_code error;
-  if (!std::filesystem::is_directory(options.data, error))
-    return InvalidArgument("--data ", arguments.data,
-                           " is not a folder; it must hold the raw data set's folder (DatasetNNN_Name)");
-  options.trainer = arguments.trainer;
-  if (options.trainer.empty()) {
-    ASSIGN_OR_RETURN(options.trainer, FindProgram("consilium-trainer"));
-  }
-  options.session.when_done =
-      arguments.exit_when_done ? SessionOptions::WhenDone::kExit : SessionOptions::WhenDone::kStay;
-  return options;
+StatusOr<fs::path> TrainerAt(const std::string& given) {
+  if (given.empty()) return FindProgram("consilium-trainer");
+  if (::access(given.c_str(), X_OK) != 0) return ErrnoStatus(errno, "--trainer " + given);
+  return fs::absolute(given);
 }
 
 }  // namespace
 
 int ClientVerb(const Arguments& arguments) {
-  ClientArguments given;
-  Command command("consilium client",
-                  "A site of a federation: connects outward to the coordinator, trains on data that stays here, sends "
-                  "the weights. Runs until "
-                  "it is stopped; killed and started again with the same --state, it goes on where it was. Exit code 7 "
-                  "means that a "
-                  "certificate or the coordinator's roster has to be mended first.",
-                  "consilium client --kit kits/hospital-a --data /srv/mri --state /var/lib/consilium");
-  command.Option("--kit", &given.kit, "this site's kit, from consilium provision", /*required=*/true);
-  command.Option("--data", &given.data, "folder with the raw data set (DatasetNNN_Name); it is only read",
-                 /*required=*/true);
-  command.Option("--state", &given.state, "private folder for work in progress, models and the trainer's log",
-                 /*required=*/true);
-  command.Option("--coordinator", &given.coordinator, "host:port to connect to instead of the kit's");
-  command.Option("--trainer", &given.trainer,
-                 "the program that trains (default: consilium-trainer beside this one, or on PATH)");
-  command.Flag("--exit-when-done", &given.exit_when_done, "end when the job ends, with its outcome as exit code");
+  std::string kit, data, state, coordinator, trainer;
+  bool exit_when_done = false;
+  Command command(
+      "consilium client",
+      "Takes part in a federation: connects outward to the coordinator, trains on the data of this site in a child "
+      "process, and sends weights, never data.  It can be killed at any moment and started again: finished work is not "
+      "done twice.",
+      "consilium client --kit kits/hospital-a --data /srv/mri");
+  command.Option("--kit", &kit, "this site's kit, made by consilium provision", true);
+  command.Option("--data", &data, "folder that holds the raw data set's folder (Dataset004_Hippocampus)", true);
+  command.Option("--state", &state, "folder that remembers unfinished work (default: KIT/state)");
+  command.Option("--coordinator", &coordinator,
+                 "host:port instead of the kit's; the certificate is checked all the same");
+  command.Option("--trainer", &trainer, "the trainer program (default: consilium-trainer beside this one, or on PATH)");
+  command.Flag("--exit-when-done", &exit_when_done, "end when the job is over, with its result as exit code");
   return command.Run(arguments, [&]() -> Status {
-    ASSIGN_OR_RETURN(ClientOptions options, Resolve(given));
-    return RunClient(std::move(options));
+    ClientOptions options;
+    ASSIGN_OR_RETURN(options.kit, transport::ReadKit(kit, transport::Role::kSite));
+    RETURN_IF_ERROR(ParseAddress(coordinator, &options.kit));
+    ASSIGN_OR_RETURN(options.trainer, TrainerAt(trainer));
+    std::error_code error;
+    if (!fs::is_directory(data, error))
+      return InvalidArgument("--data ", data, " is not a folder; give the one that holds the raw data set's folder");
+    options.data = fs::absolute(data);
+    options.state = fs::absolute(state.empty() ? fs::path(kit) / "state" : fs::path(state));
+    options.session.when_done = exit_when_done ? SessionOptions::WhenDone::kExit : SessionOptions::WhenDone::kStay;
+    return RunClient(options);
   });
 }
 

@@ -1,4 +1,4 @@
-// consilium client --kit DIR --data DIR --state DIR
+// `consilium client --kit DIR --data DIR`.
 #pragma once
 
 #include "comm/base/command.h"
