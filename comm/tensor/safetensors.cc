@@ -8,75 +8,12 @@
 #include <cerrno>
 
 #include "comm/base/json.h"
+#include "comm/tensor/safetensors_header.h"
 
 namespace consilium::tensor {
 namespace {
 
 constexpr char kMetadataKey[] = "__metadata__";
-constexpr int kRankMax = 16;
-
-struct Entry {
-  TensorSpec spec;
-  std::uint64_t begin = 0, end = 0;  // in the data section
-};
-
-Status ParseEntry(const std::string& name, const Json& value, std::uint64_t data_bytes, Entry* entry) {
-  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets") ||
-      !value["dtype"].is_string() || !value["shape"].is_array() || !value["data_offsets"].is_array() ||
-      value["data_offsets"].size() != 2)
-    return DataLoss("tensor '", name, "' needs dtype, shape and two data_offsets");
-  entry->spec.name = name;
-  ASSIGN_OR_RETURN(entry->spec.dtype, DTypeFromName(value["dtype"].get<std::string>()));
-  if (value["shape"].size() > kRankMax) return DataLoss("tensor '", name, "' has more than ", kRankMax, " dimensions");
-  for (const Json& size : value["shape"]) {
-    if (!size.is_number_unsigned() || size.get<std::uint64_t>() > std::uint64_t{1} << 48)
-      return DataLoss("tensor '", name, "' has a size that is not a sane whole number");
-    entry->spec.shape.push_back(size.get<std::int64_t>());
-  }
-  for (const Json& offset : value["data_offsets"])
-    if (!offset.is_number_unsigned())
-      return DataLoss("tensor '", name, "' has a data offset that is not a whole number");
-  entry->begin = value["data_offsets"][0].get<std::uint64_t>();
-  entry->end = value["data_offsets"][1].get<std::uint64_t>();
-  if (entry->begin > entry->end || entry->end > data_bytes)
-    return DataLoss("tensor '", name, "' announces bytes ", entry->begin, " to ", entry->end, ", the file has ",
-                    data_bytes);
-  return Status();
-}
-
-Status ParseMetadata(const Json& value, Metadata* metadata) {
-  if (!value.is_object()) return DataLoss("__metadata__ is not a map");
-  for (const auto& [key, text] : value.items()) {
-    if (!text.is_string()) return DataLoss("__metadata__ '", key, "' is not text");
-    (*metadata)[key] = text.get<std::string>();
-  }
-  return Status();
-}
-
-StatusOr<std::vector<Entry>> ParseHeader(const std::string& text, std::uint64_t data_bytes, Metadata* metadata) {
-  const StatusOr<Json> json = ParseJson(text, "header");
-  if (!json.ok()) return DataLoss(json.status().message());
-  if (!json->is_object()) return DataLoss("the header is not a map");
-  std::vector<Entry> entries;
-  for (const auto& [name, value] : json->items()) {
-    if (name == kMetadataKey) {
-      RETURN_IF_ERROR(ParseMetadata(value, metadata));
-    } else {
-      RETURN_IF_ERROR(ParseEntry(name, value, data_bytes, &entries.emplace_back()));
-    }
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  std::uint64_t at = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != at)
-      return DataLoss("tensor '", entry.spec.name, "' begins at byte ", entry.begin, ", expected ", at,
-                      ": a gap or an overlap");
-    at = entry.end;
-  }
-  if (at != data_bytes) return DataLoss("the tensors end at byte ", at, ", the file's data at ", data_bytes);
-  return entries;
-}
 
 Status ReadExactly(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out) {
   while (!out.empty()) {
@@ -108,7 +45,7 @@ SafetensorsFile::~SafetensorsFile() {
 StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::filesystem::path& path, std::uint64_t header_bytes_max) {
   SafetensorsFile file;
   file.path_ = path;
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait
   if (file.descriptor_ < 0) return ErrnoStatus(errno, "opening " + path.string());
   struct stat info {};
   if (::fstat(file.descriptor_, &info) != 0) return ErrnoStatus(errno, "opening " + path.string());
@@ -127,14 +64,14 @@ StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::filesystem::path& pat
                                        {reinterpret_cast<std::uint8_t*>(header.data()), header.size()}),
                            path.string()));
   const std::uint64_t data_begin = sizeof header_bytes + header_bytes;
-  StatusOr<std::vector<Entry>> entries = ParseHeader(header, size - data_begin, &file.metadata_);
-  if (!entries.ok()) return Annotate(entries.status(), path.string());
-  std::sort(entries->begin(), entries->end(), [](const Entry& a, const Entry& b) { return a.spec.name < b.spec.name; });
+  StatusOr<SafetensorsHeader> parsed = ParseSafetensorsHeader(header, size - data_begin);
+  if (!parsed.ok()) return Annotate(parsed.status(), path.string());
+  file.metadata_ = std::move(parsed->metadata);
   std::vector<TensorSpec> specs;
-  for (const Entry& entry : *entries) specs.push_back(entry.spec);
+  for (const HeaderEntry& entry : parsed->entries) specs.push_back(entry.spec);
   const StatusOr<Schema> schema = Schema::Create(std::move(specs));  // also proves that shapes do not overflow
   if (!schema.ok()) return DataLoss(path.string(), ": ", schema.status().message());
-  for (const Entry& entry : *entries) {
+  for (const HeaderEntry& entry : parsed->entries) {
     if (entry.spec.bytes() != entry.end - entry.begin)
       return DataLoss(path.string(), ": tensor '", entry.spec.name, "' has ", entry.end - entry.begin,
                       " bytes, its shape needs ", entry.spec.bytes());
@@ -160,7 +97,7 @@ StatusOr<SafetensorsWriter> SafetensorsWriter::Create(const std::filesystem::pat
         {"dtype", DTypeName(spec.dtype)}, {"shape", spec.shape}, {"data_offsets", {at, at + spec.bytes()}}};
     at += spec.bytes();
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t header_bytes = text.size();
   ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));

@@ -51,6 +51,8 @@ StatusOr<Schema> Schema::Create(std::vector<TensorSpec> tensors) {
   Schema schema;
   for (const TensorSpec& spec : tensors) {
     if (spec.name.empty()) return InvalidArgument("a tensor has no name");
+    if (spec.name == "__metadata__")
+      return InvalidArgument("a tensor cannot be called __metadata__: safetensors use it");
     std::int64_t product = 1;
     for (const std::int64_t size : spec.shape) {
       if (size < 0) return InvalidArgument("tensor '", spec.name, "' has a negative size in ", ShapeText(spec.shape));

@@ -28,8 +28,8 @@ struct TensorSpec {
 class Schema {
  public:
   Schema() = default;
-  // Sorts by name.  Errors: InvalidArgument for duplicate or empty names, negative sizes, more than 2^48 elements in
-  // all.
+  // Sorts by name.  Errors: InvalidArgument for duplicate, empty or reserved names, negative sizes, more than 2^48
+  // elements in all.
   static StatusOr<Schema> Create(std::vector<TensorSpec> tensors);
 
   const std::vector<TensorSpec>& tensors() const { return tensors_; }
