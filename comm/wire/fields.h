@@ -2,6 +2,7 @@
 // to wire.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -13,6 +14,8 @@ namespace consilium::wire {
 inline constexpr std::size_t kTextBytesMax = 1 << 16;
 inline constexpr std::size_t kMetricsMax = 256;
 
+// Text and metrics beyond the limits are cut here: a message that no peer accepts would end the session, again and
+// again.
 class FieldWriter : public ByteWriter {
  public:
   template <typename T>
@@ -22,15 +25,17 @@ class FieldWriter : public ByteWriter {
   void Enum(T value, T /*last*/) {
     Put(value);
   }
-  void operator()(const std::string& text) { PutString(text); }
+  void operator()(const std::string& text) { PutString(std::string_view(text).substr(0, kTextBytesMax)); }
   template <typename Tag>
   void operator()(const StrongString<Tag>& id) {
-    PutString(id.value());
+    (*this)(id.value());
   }
   void operator()(const BlobManifest& manifest) { Encode(manifest, this); }
   void operator()(const std::map<std::string, double>& metrics) {
-    Put(static_cast<std::uint32_t>(metrics.size()));
-    for (const auto& [name, value] : metrics) PutString(name), Put(value);
+    const std::size_t count = std::min(metrics.size(), kMetricsMax);
+    Put(static_cast<std::uint32_t>(count));
+    auto metric = metrics.begin();
+    for (std::size_t i = 0; i < count; ++i, ++metric) PutString(metric->first), Put(metric->second);
   }
 };
 

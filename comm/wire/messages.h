@@ -147,7 +147,8 @@ struct Refusal {
 
 using CoordinatorMessage = std::variant<Welcome, Task, Receipt, StandDown, JobEnded, Refusal>;
 
-// Canonical bytes: u8 alternative, then the fields in order.  Decode checks everything and leaves nothing over.
+// Canonical bytes: u8 alternative, then the fields in order.  Decode checks everything and leaves nothing over.  Encode
+// cuts texts at 64 KiB and metrics at 256 (a job's JSON is bounded when it is submitted).
 Bytes Encode(const SiteMessage& message);
 Bytes Encode(const CoordinatorMessage& message);
 StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes);
