@@ -2,7 +2,6 @@
 // consilium-trainer, so that mpirun's environment, signals and exit codes reach it untouched.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
@@ -40,6 +39,14 @@ Verb DataVerb(const std::string& name, const std::string& summary) {
   return {name, summary, [name](const Arguments& arguments) { return BecomeTrainer(name, arguments); }};
 }
 
+// In the plan, not in this build: said so, instead of "unknown verb".
+Verb Later(const std::string& name, const std::string& instead) {
+  return {name, "not built yet", [name, instead](const Arguments&) {
+            std::cerr << "consilium " << name << ": known, not built yet; " << instead << "\n";
+            return static_cast<int>(ExitCodeFor(Unimplemented(name)));
+          }};
+}
+
 const Verb kVerbs[] = {
     {"demo", "three hospitals on this machine train one U-Net on real MRI, over mutual TLS", demo::DemoVerb},
     {"doctor", "what is installed and whether it is fit, one line per finding, with the mend",
@@ -54,30 +61,34 @@ const Verb kVerbs[] = {
     DataVerb("worker", "the trainer as a child of a site's client"),
     DataVerb("montage", "a picture of images, truths and predictions"),
     DataVerb("demo-data", "split one data set into hospitals that look different"),
+    Later("submit", "start the coordinator with --job JOB.yaml"),
+    Later("list", "a coordinator runs one job: see STATE/jobs"),
+    Later("status", "see STATE/jobs/<name>/status.json of the coordinator"),
+    Later("log", "see STATE/jobs/<name>/events.jsonl of the coordinator"),
+    Later("why", "status.json says who is awaited and since when"),
+    Later("abort", "stop the coordinator: it remembers the job until its state folder is removed"),
+    Later("download", "see STATE/jobs/<name>/model_final.safetensors of the coordinator"),
+    Later("site", "a site decides by starting and stopping its client"),
+    Later("enroll", "provision makes every party's key and certificate"),
+    Later("audit", "events.jsonl of the coordinator and the client's log say what happened"),
+    Later("agent", "start mpirun consilium train on the nodes yourself"),
+    Later("launch", "use mpirun or srun with consilium train"),
+    Later("simulate", "run the job with a coordinator and clients, or consilium demo"),
+    Later("plan", "write patch_size (and strides, if need be) into the job file"),
+    Later("preprocess", "train prepares cases in memory"),
+    Later("postprocess", "predictions are what the network says"),
+    Later("ensemble", "predict --model RUN1,RUN2 averages folds"),
+    Later("find-best", "compare the summary.json of each RUN"),
+    Later("export", "checkpoint_final.safetensors is plain safetensors already"),
+    Later("import", "predict reads a checkpoint_final.safetensors with upstream's tensor names as it is"),
 };
-
-// Known to the plan: refused by name, never mistaken for a typing error.
-const std::string kNotBuilt[] = {"plan",   "preprocess", "postprocess", "ensemble", "find-best", "export", "import",
-                                 "enroll", "agent",      "site",        "submit",   "list",      "status", "log",
-                                 "abort",  "download",   "why",         "simulate", "launch",    "audit"};
-
-std::string Summary() {
-  std::string text =
-      "Consilium trains one model over hospitals that keep their data, and over the ranks of a cluster.\n"
-      "Planned, not built yet:";
-  for (const std::string& verb : kNotBuilt) text += " " + verb;
-  return text;
-}
-
-int Main(int argc, char** argv) {
-  const std::string verb = argc > 1 ? argv[1] : "";
-  if (std::find(std::begin(kNotBuilt), std::end(kNotBuilt), verb) == std::end(kNotBuilt))
-    return RunVerb("consilium", Summary(), kVerbs, argc, argv);
-  std::cerr << "consilium " << verb << ": planned, not built yet (consilium --help lists what there is)\n";
-  return static_cast<int>(ExitCodeFor(Unimplemented(verb)));
-}
 
 }  // namespace
 }  // namespace consilium
 
-int main(int argc, char** argv) { return consilium::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return consilium::RunVerb("consilium",
+                            "Consilium trains one model over hospitals that keep their data, and over the ranks of a "
+                            "cluster.",
+                            consilium::kVerbs, argc, argv);
+}
