@@ -10,7 +10,7 @@
 #include "trainer/inference/predict_verb.h"
 #include "trainer/loop/train_verb.h"
 #include "trainer/models/init_verb.h"
-#include "trainer/startup/blas.h"
+#include "trainer/startup/runtime_tuning.h"
 #include "trainer/worker/worker.h"
 
 namespace {
@@ -29,7 +29,7 @@ Verb Later(const std::string& name, const std::string& instead) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  consilium::trainer::CureBlas(argv);
+  consilium::trainer::PrepareProcess(argv);
   const std::array<Verb, 16> verbs = {{
       {"train", "train a model from a job file", consilium::trainer::TrainVerb},
       {"predict", "label images with a trained model", consilium::trainer::PredictVerb},

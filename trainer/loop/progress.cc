@@ -25,10 +25,11 @@ void Progress::Begin(std::int64_t steps_done) {
 // From this run alone: all of its time (validation and checkpoints too) over all of its steps.
 std::string Progress::TimeLeft() const {
   const std::int64_t left = options_.epochs * options_.iterations - steps_before_ - steps_;
-  if (steps_ == 0) return "?";
+  if (left <= 0) return "";
+  if (steps_ == 0) return "? left";
   const double seconds =
       Seconds(options_.clock->Now() - start_) / static_cast<double>(steps_) * static_cast<double>(left);
-  return FormatDuration(std::chrono::seconds(std::llround(seconds)));
+  return FormatDuration(std::chrono::seconds(std::llround(seconds))) + " left";
 }
 
 void Progress::Print(const std::string& text, bool renewable) {
@@ -46,7 +47,7 @@ void Progress::OnStep(const StepReport& step) {
   Print(Format("epoch %lld/%lld  step %lld/%lld  loss %.4f  %.1f patches/s  ", static_cast<long long>(step.epoch + 1),
                static_cast<long long>(options_.epochs), static_cast<long long>(step.iteration + 1),
                static_cast<long long>(step.iterations), step.loss, step.patches_per_second) +
-            TimeLeft() + " left",
+            TimeLeft(),
         options_.terminal);
 }
 
@@ -58,7 +59,7 @@ void Progress::OnEpoch(const EpochReport& epoch, const ValidationReport& validat
     for (const double dice : validation.pseudo_dice) text += std::isnan(dice) ? " -" : Format(" %.3f", dice);
     if (is_best) text += " (best)";
   }
-  text += Format("  %.1fs  %.1f patches/s  ", epoch.seconds, epoch.patches_per_second) + TimeLeft() + " left";
+  text += Format("  %.1fs  %.1f patches/s  ", epoch.seconds, epoch.patches_per_second) + TimeLeft();
   last_line_ = options_.clock->Now();
   Print(text, /*renewable=*/false);
 }

@@ -31,7 +31,7 @@ class Progress {
   void Say(const std::string& text);
 
  private:
-  std::string TimeLeft() const;
+  std::string TimeLeft() const;  // "12m left"; "" at the end
   void Print(const std::string& text, bool renewable);
   const ProgressOptions options_;
   Instant start_, last_line_;
