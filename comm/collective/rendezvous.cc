@@ -42,6 +42,13 @@ StatusOr<Backend> ChooseBackend(const std::string& name) {
   return backend;
 }
 
+// LibTorch 2.x can serve its store through libuv and does so unless told otherwise, also where it was built without
+// (Debian 13's 2.6).  A few requests a rank need no libuv.  A template, because 1.13 does not have the field.
+template <typename Options>
+void AvoidLibuv(Options* options) {
+  if constexpr (requires { options->useLibUV; }) options->useLibUV = false;
+}
+
 enum class StoreRole { kServe, kConnect };
 
 StatusOr<StorePtr> OpenStore(const std::string& host, int port, StoreRole role, Duration timeout) {
@@ -50,6 +57,7 @@ StatusOr<StorePtr> OpenStore(const std::string& host, int port, StoreRole role, 
   options.port = static_cast<std::uint16_t>(port);
   options.isServer = serve;
   options.waitWorkers = false;
+  AvoidLibuv(&options);
   options.timeout = std::max(Milliseconds(timeout), kStoreTimeoutMin);
   try {
     return StorePtr(c10::make_intrusive<c10d::TCPStore>(host, options));
