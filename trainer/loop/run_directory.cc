@@ -61,18 +61,22 @@ fs::path DefaultRunFolder(const wire::JobSpec& job) {
   return fs::path(results) / job.data.dataset / (job.name + "__" + job.data.configuration) / ("fold_" + fold);
 }
 
+Status CheckRun(const fs::path& path, const wire::JobSpec& job, RunStart start) {
+  std::error_code error;
+  if (!fs::exists(path / kJobFile, error)) return Status();
+  if (start == RunStart::kResume) return CheckSameJob(path, job);
+  return AlreadyExists(path.string(),
+                       " holds a training already; add --resume to go on with it, or give another --output");
+}
+
 StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(const fs::path& path, const wire::JobSpec& job,
                                                            RunStart start) {
-  std::error_code error;
-  const bool begun = fs::exists(path / kJobFile, error);
-  if (begun && start == RunStart::kFresh)
-    return AlreadyExists(path.string(),
-                         " holds a training already; add --resume to go on with it, or give another --output");
-  if (begun) RETURN_IF_ERROR(CheckSameJob(path, job));
+  RETURN_IF_ERROR(CheckRun(path, job, start));
   RETURN_IF_ERROR(MakeDirectories(path));
   ASSIGN_OR_RETURN(RunLock lock, RunLock::Acquire(path));
   ASSIGN_OR_RETURN(CheckpointStore checkpoints, CheckpointStore::Open(path));
-  if (!begun) RETURN_IF_ERROR(WriteFileAtomic(path / kJobFile, wire::JobToYaml(job)));
+  std::error_code error;
+  if (!fs::exists(path / kJobFile, error)) RETURN_IF_ERROR(WriteFileAtomic(path / kJobFile, wire::JobToYaml(job)));
   return std::unique_ptr<RunDirectory>(new RunDirectory(path, std::move(lock), std::move(checkpoints)));
 }
 

@@ -22,11 +22,15 @@ std::vector<std::string> JobDifferences(const wire::JobSpec& before, const wire:
 // else runs/JOB.
 std::filesystem::path DefaultRunFolder(const wire::JobSpec& job);
 
+// OK when Open() would accept this job; touches nothing.
+Status CheckRun(const std::filesystem::path& path, const wire::JobSpec& job, RunStart start);
+
 // Holds the RUN's lock while it lives.  Strand-bound.
 class RunDirectory {
  public:
-  // `job` is resolved.  kFresh: refused when a training was begun there (AlreadyExists, with the mend).  kResume: a
-  // fresh start when there is nothing yet; refused when the job differs (InvalidArgument, with the keys).
+  // `job` is resolved, as for CheckRun.  kFresh: refused when a training was begun there (AlreadyExists, with the
+  // mend).  kResume: a fresh start when there is nothing yet; refused when the job differs (InvalidArgument, with the
+  // keys).
   static StatusOr<std::unique_ptr<RunDirectory>> Open(const std::filesystem::path& path, const wire::JobSpec& job,
                                                       RunStart start);
 

@@ -7,6 +7,7 @@
 
 #include "comm/base/file.h"
 #include "comm/collective/rendezvous.h"
+#include "trainer/loop/batch_split.h"
 #include "trainer/loop/environment.h"
 #include "trainer/loop/final_validation.h"
 #include "trainer/loop/stop_signals.h"
@@ -52,16 +53,15 @@ class Training {
  private:
   bool first() const { return communicator_->rank() == 0; }
   // What every rank must know before all go on; the same answer everywhere.
-  Status Agree(const Status& mine) {
-    Status agreed = communicator_->Agree(mine);
-    told_by_rank_0_ = !agreed.ok() && !first() && mine.ok();
-    return agreed;
-  }
-  Status Known(Status status) {  // a collective's answer, the same on every rank
-    told_by_rank_0_ = !status.ok() && !first() && status.code() != StatusCode::kRankFailure;
+  Status Agree(const Status& mine) { return Known(communicator_->Agree(mine)); }
+  // An answer that every rank has got alike, unless the gang itself is broken.
+  Status Known(Status status) {
+    told_by_rank_0_ = !status.ok() && !first() && communicator_->failure().ok();
     return status;
   }
+  RunStart start() const { return arguments_.resume ? RunStart::kResume : RunStart::kFresh; }
   Status Prepare();
+  Status CheckBefore();
   Status OpenRun();
   Status DescribeRun() const;
   Status Validate();
@@ -98,6 +98,7 @@ Status Training::Prepare() {
                                                          .terminal = ::isatty(STDERR_FILENO) == 1,
                                                          .epochs = schedule.epochs,
                                                          .iterations = schedule.iterations});
+  RETURN_IF_ERROR(Agree(CheckBefore()));
   StatusOr<TrainData> data = LoadTrainData(job_, arguments_.data);
   RETURN_IF_ERROR(Agree(data.status()));
   data_ = *std::move(data);
@@ -117,10 +118,19 @@ Status Training::Prepare() {
   return Status();
 }
 
-Status Training::OpenRun() {
+// What would be a pity to learn after the data was read.
+Status Training::CheckBefore() {
   run_path_ = arguments_.output.empty() ? DefaultRunFolder(job_) : fs::path(arguments_.output);
+  const wire::TrainSpec& train = job_.train;
+  RETURN_IF_ERROR(
+      SharesOf({train.batch_size, train.gradient_accumulation, communicator_->world()}, communicator_->rank())
+          .status());
+  return first() ? CheckRun(run_path_, job_, start()) : Status();
+}
+
+Status Training::OpenRun() {
   if (!first()) return Status();
-  ASSIGN_OR_RETURN(run_, RunDirectory::Open(run_path_, job_, arguments_.resume ? RunStart::kResume : RunStart::kFresh));
+  ASSIGN_OR_RETURN(run_, RunDirectory::Open(run_path_, job_, start()));
   return DescribeRun();
 }
 

@@ -13,6 +13,7 @@
 #include "tests/unit/trainer/loop/synthetic_cases.h"
 #include "trainer/loop/metrics_log.h"
 #include "trainer/loop/progress.h"
+#include "trainer/loop/stop_signals.h"
 
 namespace consilium::trainer {
 namespace {
@@ -106,6 +107,22 @@ TEST_F(RunDirectoryTest, AMetricsLineThatTheDiskCutsShortIsTakenBack) {
   ::setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(appended.code(), StatusCode::kStorage) << appended;
   EXPECT_EQ(*ReadFile(path), "{\"epoch\":0}\n");
+}
+
+TEST(StopSignalsTest, ARequestThatComesTwiceIsOneRequestAndTheHandlersAreGivenBack) {
+  struct sigaction outside {};
+  outside.sa_handler = SIG_IGN;
+  ::sigaction(SIGUSR1, &outside, nullptr);
+  {
+    const StopSignals stop;
+    EXPECT_FALSE(stop.requested());
+    for (const int number : {SIGTERM, SIGUSR1, SIGTERM, SIGINT, SIGINT}) ::raise(number);
+    EXPECT_TRUE(stop.requested());
+  }
+  struct sigaction now {};
+  ::sigaction(SIGUSR1, nullptr, &now);
+  EXPECT_EQ(now.sa_handler, SIG_IGN);
+  EXPECT_FALSE(StopSignals().requested());
 }
 
 // What a person reads in a pipe.
