@@ -107,8 +107,8 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   workspace.root = fs::absolute(options.output).lexically_normal();
   const fs::path source = FindSource(options);
   workspace.one_brain = source.empty();
-  workspace.rounds = options.rounds > 0 ? options.rounds : 10;
-  workspace.iterations = options.iterations > 0 ? options.iterations : 28;
+  workspace.rounds = options.rounds > 0 ? options.rounds : 14;
+  workspace.iterations = options.iterations > 0 ? options.iterations : 40;
 
   RETURN_IF_ERROR(MakeFresh(workspace.root));
   if (workspace.one_brain) {
