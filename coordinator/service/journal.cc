@@ -117,7 +117,9 @@ StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::filesystem::path& pa
 
 Status Journal::Append(ByteSpan record) {
   sqlite3_stmt* insert = database_->insert.get();
-  sqlite3_bind_blob64(insert, 1, record.data(), record.size(), SQLITE_STATIC);
+  // An empty span may have no address, which SQLite would take for NULL.
+  record.empty() ? sqlite3_bind_zeroblob(insert, 1, 0)
+                 : sqlite3_bind_blob64(insert, 1, record.data(), record.size(), SQLITE_STATIC);
   const int code = sqlite3_step(insert);
   const Status status = code == SQLITE_DONE ? Status() : database_->Failure(code, "appending to the journal");
   sqlite3_reset(insert);

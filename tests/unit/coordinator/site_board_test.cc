@@ -1,0 +1,44 @@
+#include "coordinator/service/site_board.h"
+
+#include <gtest/gtest.h>
+
+#include "stage.h"
+
+namespace consilium::coordinator {
+namespace {
+
+wire::Heartbeat Beat(wire::SitePhase phase, double progress) { return {phase, Train(0), progress, {{"loss", 0.5}}}; }
+
+TEST(SiteBoard, OnlyAChangeOfPhaseOrFivePercentAreNews) {
+  SiteBoard board;
+  const SiteName a("a");
+  EXPECT_TRUE(board.Hear(a, Beat(wire::SitePhase::kFetching, 0), Instant{}));
+  EXPECT_TRUE(board.Hear(a, Beat(wire::SitePhase::kTraining, 0), Instant{}));
+  EXPECT_FALSE(board.Hear(a, Beat(wire::SitePhase::kTraining, 0.03), Instant{}));
+  EXPECT_TRUE(board.Hear(a, Beat(wire::SitePhase::kTraining, 0.06), Instant{})) << "small steps add up";
+  EXPECT_FALSE(board.Hear(a, Beat(wire::SitePhase::kTraining, 0.06), Instant{}));
+}
+
+TEST(SiteBoard, SaysWhoIsConnectedWhoIsAwaitedAndHowFarTheyAre) {
+  Stage stage({.mode = "wait"});
+  stage.Connect("a").Connect("b").Update("b", 0).Fail("a", Train(0), "out of memory");
+  SiteBoard board;
+  board.Hear(SiteName("a"), Beat(wire::SitePhase::kTraining, 0.4), Instant{});
+  for (const Record& record : stage.journal()) board.Take(record);
+  const Json json = board.ToJson(stage.machine(), Instant{} + std::chrono::seconds(7));
+  EXPECT_EQ(json["phase"], "collecting");
+  EXPECT_EQ(json["awaited"], Json::array({"a", "c"}));
+  const Json &a = json["sites"][0], &b = json["sites"][1], &c = json["sites"][2];
+  EXPECT_EQ(a["site"], "a");
+  EXPECT_EQ(a["phase"], "training");
+  EXPECT_EQ(a["progress"], 0.4);
+  EXPECT_EQ(a["awaited_seconds"], 7.0);
+  EXPECT_EQ(a["failure"], "out of memory");
+  EXPECT_FALSE(b["awaited"].get<bool>());
+  EXPECT_GT(b["bytes"].get<int>(), 0);
+  EXPECT_FALSE(c["connected"].get<bool>());
+  EXPECT_EQ(c["phase"], "away");
+}
+
+}  // namespace
+}  // namespace consilium::coordinator
