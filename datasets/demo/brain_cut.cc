@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <functional>
 #include <span>
 #include <utility>
@@ -14,20 +15,35 @@ namespace {
 
 constexpr std::int16_t kLastCerebral = 90, kLastAal = 116;
 
-// Bounding box of everything that is not background; half-open.
-std::pair<Shape3, Shape3> ForegroundBox(const LabelMap& classes) {
-  Shape3 begin = classes.shape, end = {0, 0, 0};
+struct Box {
+  Shape3 begin, end;  // half-open
+};
+
+// Around every voxel whose label is at least `lowest`.
+Box BoundingBox(const LabelMap& classes, std::int16_t lowest) {
+  Box box = {.begin = classes.shape, .end = {0, 0, 0}};
   std::size_t at = 0;
   Shape3 voxel;
   for (voxel[0] = 0; voxel[0] < classes.shape[0]; ++voxel[0])
     for (voxel[1] = 0; voxel[1] < classes.shape[1]; ++voxel[1])
       for (voxel[2] = 0; voxel[2] < classes.shape[2]; ++voxel[2], ++at)
-        if (classes.labels[at] > 0)
+        if (classes.labels[at] >= lowest)
           for (int axis = 0; axis < 3; ++axis) {
-            begin[axis] = std::min(begin[axis], voxel[axis]);
-            end[axis] = std::max(end[axis], voxel[axis] + 1);
+            box.begin[axis] = std::min(box.begin[axis], voxel[axis]);
+            box.end[axis] = std::max(box.end[axis], voxel[axis] + 1);
           }
-  return {begin, end};
+  return box;
+}
+
+// What is worth cutting: the labelled part of the neighbourhood of class 2.
+Box RegionOf(const LabelMap& classes, std::int64_t margin) {
+  const Box all = BoundingBox(classes, 1), second = BoundingBox(classes, 2);
+  Box region;
+  for (int axis = 0; axis < 3; ++axis) {
+    region.begin[axis] = std::max(all.begin[axis], second.begin[axis] - margin);
+    region.end[axis] = std::min(all.end[axis], second.end[axis] + margin);
+  }
+  return region;
 }
 
 // Edges of [begin, end) cut into the number of equal parts that comes nearest to `part`.
@@ -54,16 +70,23 @@ struct Candidate {
   std::array<std::int64_t, 3> voxels;  // of each class
 };
 
-// Cuts [begin, end) into equal blocks; those with too little foreground are left out.
-std::vector<Candidate> CutSide(const LabelMap& classes, const Shape3& begin, const Shape3& end, SitePart part,
-                               const CutOptions& options) {
+// Named by its first voxel, padded so that names sort by place.
+std::string BlockId(SitePart part, const Shape3& begin) {
+  char place[64];
+  std::snprintf(place, sizeof place, "z%03lld_y%03lld_x%03lld", static_cast<long long>(begin[0]),
+                static_cast<long long>(begin[1]), static_cast<long long>(begin[2]));
+  return Concat(part == SitePart::kTraining ? "left_" : "right_", place);
+}
+
+// Cuts `side` into equal blocks; those with too little foreground are left out.
+std::vector<Candidate> CutSide(const LabelMap& classes, const Box& side, SitePart part, const CutOptions& options) {
   std::array<std::vector<std::int64_t>, 3> edges;
-  for (int axis = 0; axis < 3; ++axis) edges[axis] = Edges(begin[axis], end[axis], options.block[axis]);
+  for (int axis = 0; axis < 3; ++axis) edges[axis] = Edges(side.begin[axis], side.end[axis], options.block[axis]);
   std::vector<Candidate> candidates;
   for (std::size_t z = 0; z + 1 < edges[0].size(); ++z)
     for (std::size_t y = 0; y + 1 < edges[1].size(); ++y)
       for (std::size_t x = 0; x + 1 < edges[2].size(); ++x) {
-        BrainBlock block = {.id = Concat("brain_", part == SitePart::kTraining ? "left_" : "right_", z, y, x),
+        BrainBlock block = {.id = BlockId(part, {edges[0][z], edges[1][y], edges[2][x]}),
                             .begin = {edges[0][z], edges[1][y], edges[2][x]},
                             .end = {edges[0][z + 1], edges[1][y + 1], edges[2][x + 1]},
                             .part = part,
@@ -115,23 +138,23 @@ StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal) {
 }
 
 StatusOr<std::vector<BrainBlock>> CutBrain(const LabelMap& classes, const CutOptions& options) {
-  const auto [box_begin, box_end] = ForegroundBox(classes);
+  const Box region = RegionOf(classes, options.margin);
   const Affine affine = AffineOf(classes.geometry);
   if (affine[0][0] == 0) return InvalidArgument("the x axis of the label map does not run from left to right");
   const auto midline = static_cast<std::int64_t>(std::lround(-affine[0][3] / affine[0][0]));
   const std::int64_t low_end = midline - options.midline_gap / 2, high_begin = low_end + options.midline_gap;
-  if (low_end <= box_begin[2] || high_begin >= box_end[2])
+  if (low_end <= region.begin[2] || high_begin >= region.end[2])
     return InvalidArgument("the labels do not reach across the midline, voxel ", midline, " along x");
 
   std::vector<BrainBlock> blocks;
   for (const SitePart part : {SitePart::kTraining, SitePart::kHeldOut}) {
     // The left hemisphere is trained on; world x runs from left to right.
     const bool low_side = (part == SitePart::kTraining) == (affine[0][0] > 0);
-    Shape3 begin = box_begin, end = box_end;
-    (low_side ? end : begin)[2] = low_side ? low_end : high_begin;
+    Box side = region;
+    (low_side ? side.end : side.begin)[2] = low_side ? low_end : high_begin;
     const std::int64_t blocks_max =
         part == SitePart::kTraining ? options.training_blocks_max : options.heldout_blocks_max;
-    ASSIGN_OR_RETURN(const std::vector<BrainBlock> dealt, Deal(CutSide(classes, begin, end, part, options), blocks_max,
+    ASSIGN_OR_RETURN(const std::vector<BrainBlock> dealt, Deal(CutSide(classes, side, part, options), blocks_max,
                                                                static_cast<std::uint64_t>(part), options));
     blocks.insert(blocks.end(), dealt.begin(), dealt.end());
   }

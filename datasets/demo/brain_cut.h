@@ -16,7 +16,7 @@ namespace consilium::datasets {
 StatusOr<LabelMap> MergeAalRegions(const LabelMap& aal);
 
 struct BrainBlock {
-  std::string id;  // "brain_left_021": block z 0, y 2, x 1
+  std::string id;  // "left_z010_y020_x017": half and first voxel
   Shape3 begin;    // voxels, half-open
   Shape3 end;
   SitePart part;
@@ -24,7 +24,11 @@ struct BrainBlock {
 };
 
 struct CutOptions {
-  Shape3 block = {37, 45, 36};            // voxels aimed at; blocks of a hemisphere are made equal to within one voxel
+  // Voxels around class 2 that are cut as well; the rest of the brain is unused.
+  std::int64_t margin = 40;
+  // Voxels aimed at; the blocks of a hemisphere are made equal to within one voxel.  Thin axial slabs of a whole
+  // hemisphere: what tells cerebrum from cerebellum is where they lie, and small cubes do not show that.
+  Shape3 block = {8, 217, 181};
   std::int64_t midline_gap = 4;           // voxels
   double foreground_share_min = 0.08;     // blocks with less are left out
   std::int64_t training_blocks_max = 40;  // at each site
