@@ -91,9 +91,10 @@ const Library kLibraries[] = {
 
 // The operating system's; the C++ library's have neither a dot nor a slash.
 constexpr std::string_view kSystemFolders[] = {"sys/", "netinet/", "arpa/", "net/", "linux/"};
-constexpr std::string_view kSystemHeaders[] = {
-    "dirent.h",  "dlfcn.h", "fcntl.h", "ftw.h",    "grp.h",   "ifaddrs.h", "immintrin.h", "netdb.h",  "poll.h",
-    "pthread.h", "pwd.h",   "sched.h", "signal.h", "spawn.h", "strings.h", "termios.h",   "unistd.h", "stdlib.h"};
+constexpr std::string_view kSystemHeaders[] = {"dirent.h",  "dlfcn.h",     "fcntl.h",  "ftw.h",    "grp.h",
+                                               "ifaddrs.h", "immintrin.h", "netdb.h",  "poll.h",   "pthread.h",
+                                               "pwd.h",     "sched.h",     "signal.h", "spawn.h",  "strings.h",
+                                               "termios.h", "unistd.h",    "stdlib.h", "malloc.h", "time.h"};
 
 }  // namespace
 

@@ -145,7 +145,8 @@ TEST_F(BadInput, AFullDiskDuringACheckpointExits6AndLeavesNothingHalfWritten) {
       scratch_ / "full.log");
   std::vector<std::string> weights;
   for (const auto& entry : fs::recursive_directory_iterator(small))
-    if (entry.path().string().find("checkpoint") != std::string::npos) weights.push_back(entry.path().filename());
+    if (entry.is_regular_file() && entry.path().string().find("checkpoint") != std::string::npos)
+      weights.push_back(entry.path().filename());
   ::umount2(small.c_str(), MNT_DETACH);
   EXPECT_EQ(result.exit_code, 6) << result.output;
   EXPECT_THAT(result.output, HasSubstr("No space left"));

@@ -84,7 +84,8 @@ TEST(SafetensorsTest, TensorsInAnotherOrderThanTheirNamesAreRead) {
   const ScratchFolder scratch;
   // As other writers do: larger types first, "b" before "a", blanks in the header.
   const std::string header =
-      R"( { "b" : {"shape":[1],"dtype":"F32","data_offsets":[0,4]}, "a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]} }  )";
+      R"( { "b" : {"shape":[1],"dtype":"F32","data_offsets":[0,4]}, )"
+      R"("a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]} }  )";
   std::string bytes(8, '\0');
   bytes[0] = static_cast<char>(header.size());
   const float values[] = {1.5f, 2.5f};
