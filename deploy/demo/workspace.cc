@@ -107,7 +107,7 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   workspace.root = fs::absolute(options.output).lexically_normal();
   const fs::path source = FindSource(options);
   workspace.one_brain = source.empty();
-  workspace.rounds = options.rounds > 0 ? options.rounds : 14;
+  workspace.rounds = options.rounds > 0 ? options.rounds : 12;
   workspace.iterations = options.iterations > 0 ? options.iterations : 40;
 
   RETURN_IF_ERROR(MakeFresh(workspace.root));
