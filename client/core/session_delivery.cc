@@ -21,8 +21,9 @@ void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result)
   const Outcome* outcome = state_.Find(task);
   if (outcome == nullptr) return;
   Delivery& delivery = deliveries_[task];
+  // A full disk at the coordinator is as passing as a cut line: the work is done, and a person can make room.
   if (result.code() == StatusCode::kUnavailable || result.code() == StatusCode::kDeadlineExceeded ||
-      result.code() == StatusCode::kCancelled) {
+      result.code() == StatusCode::kCancelled || result.code() == StatusCode::kStorage) {
     Note("upload_interrupted", {{"round", ToInt(task.round)}, {"reason", result.message()}});
     if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
     return;

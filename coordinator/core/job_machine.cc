@@ -96,13 +96,14 @@ void JobMachine::On(const TimerFired& input) {
 
 void JobMachine::On(const FoldDone& input) {
   if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
+  const double seconds = Seconds(now_ - phase_since_);
   Commit(ModelPublished{input.round, input.model, input.parameters});
   actions_.push_back(Publish{input.round, input.model});
   Note("model_published", {{"round", ToInt(input.round)},
                            {"digest", input.model.digest.ToHex()},
                            {"parameters", input.parameters.ToHex()},
                            {"bytes", input.model.bytes},
-                           {"seconds", Seconds(now_ - phase_since_)}});
+                           {"seconds", seconds}});
   EnterPhase();
 }
 

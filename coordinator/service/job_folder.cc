@@ -11,12 +11,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// ["a", "b"] -> a,b
+// For one line of a log: ["a", "b"] -> a,b; {"loss": 0.51423, "step": 3.0} -> loss:0.5142,step:3.
 std::string PlainText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return value.dump();
+  if (value.is_number_float()) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g", value.get<double>());
+    return text;
+  }
+  if (!value.is_structured()) return value.dump();
   std::string text;
-  for (const Json& item : value) text += (text.empty() ? "" : ",") + PlainText(item);
+  for (const auto& [key, item] : value.items())
+    text += (text.empty() ? "" : ",") + (value.is_object() ? key + ":" : std::string()) + PlainText(item);
   return text;
 }
 

@@ -261,6 +261,75 @@ TEST(Federation, AStoppedCoordinatorSaysThatTheJobCanGoOnAndItDoesWithoutItsJobF
   ExpectUndisturbed(trial.AwaitResult());
 }
 
+// Starts a program whose files may not grow beyond `kib`: a disk that is full.
+StatusOr<Subprocess> StartOnFullDisk(int kib, const std::vector<std::string>& words, const fs::path& log) {
+  std::vector<std::string> arguments = {"/bin/bash", "-c", Concat("ulimit -f ", kib, "; exec \"$@\""), "bash",
+                                        (fs::path(CONSILIUM_BIN_DIR) / "consilium").string()};
+  arguments.insert(arguments.end(), words.begin(), words.end());
+  return Subprocess::Start({.arguments = arguments, .output = log});
+}
+
+TEST(Federation, AFullDiskEndsTheCoordinatorWithExitCode6BeforeAnythingIsPromised) {
+  Trial trial({.rounds = 1});
+  const fs::path state = trial.federation().job_folder().parent_path().parent_path();
+  StatusOr<Subprocess> cramped = StartOnFullDisk(
+      4,
+      {"coordinator", "--kit", trial.federation().kit(testing::kCoordinatorParty).string(), "--state", state.string(),
+       "--listen", "127.0.0.1:0", "--job", trial.job().string(), "--initial-model", trial.model().string()},
+      trial.scratch("cramped.txt"));
+  ASSERT_TRUE(cramped.ok()) << cramped.status();
+  const StatusOr<ExitResult> end = cramped->Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 6) << ReadFile(trial.scratch("cramped.txt")).value();
+  trial.Start();
+  EXPECT_EQ(trial.AwaitResult()["rounds_done"], 1);
+}
+
+TEST(Federation, ADiskTooFullForUpdatesDelaysTheJobAndDoesNotSpoilIt) {
+  Trial trial({.delay_ms = 20});
+  trial.Start();
+  trial.Await("round_opened", {{"round", 0}});
+  trial.federation().KillCoordinator();
+  const fs::path state = trial.federation().job_folder().parent_path().parent_path();
+  // Enough for the journal, not for an update of 1.2 MB.
+  StatusOr<Subprocess> cramped =
+      StartOnFullDisk(900,
+                      {"coordinator", "--kit", trial.federation().kit(testing::kCoordinatorParty).string(), "--state",
+                       state.string(), "--listen", Concat("127.0.0.1:", trial.federation().port())},
+                      trial.scratch("cramped.txt"));
+  ASSERT_TRUE(cramped.ok()) << cramped.status();
+  const Instant deadline = SystemClock().Now() + kPatience;
+  std::string log;
+  while (log.find("File too large") == std::string::npos && SystemClock().Now() < deadline) {
+    EXPECT_FALSE(cramped->Wait(std::chrono::milliseconds(50)).ok()) << "it stays up";
+    log = ReadFile(trial.scratch("cramped.txt")).value();
+  }
+  EXPECT_THAT(log, HasSubstr("File too large"));
+  EXPECT_EQ(cramped->Stop(kPatience).exit_code, 143);
+  ASSERT_TRUE(trial.federation().StartCoordinator().ok());
+  ExpectUndisturbed(trial.AwaitResult());
+}
+
+TEST(Federation, AFullDiskEndsTheClientWithExitCode6AndItsTaskIsDoneWithMoreSpace) {
+  Trial trial({.delay_ms = 20});
+  ASSERT_TRUE(trial.federation().StartCoordinator().ok());
+  trial.StartClient("a");
+  trial.StartClient("b");
+  const fs::path state = trial.federation().job_folder().parent_path().parent_path().parent_path() / "clients" / "c";
+  StatusOr<Subprocess> cramped =
+      StartOnFullDisk(900,
+                      {"client", "--kit", trial.federation().kit("c").string(), "--data", trial.data("c").string(),
+                       "--state", state.string(), "--coordinator", Concat("localhost:", trial.federation().port()),
+                       "--trainer", (fs::path(CONSILIUM_BIN_DIR) / "stub-trainer").string()},
+                      trial.scratch("cramped.txt"));
+  ASSERT_TRUE(cramped.ok()) << cramped.status();
+  const StatusOr<ExitResult> end = cramped->Wait(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 6) << ReadFile(trial.scratch("cramped.txt")).value();
+  trial.StartClient("c");
+  ExpectUndisturbed(trial.AwaitResult());
+}
+
 TEST(Federation, ASiteOfAnotherProjectIsRefusedAndEndsWithExitCode7) {
   Trial trial({.rounds = 1}), stranger({.rounds = 1});
   ASSERT_TRUE(trial.federation().StartCoordinator().ok());

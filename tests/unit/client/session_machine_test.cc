@@ -211,6 +211,13 @@ TEST(SessionMachine, AnInterruptedUploadGoesOnAndOldAnswersAreIgnored) {
   EXPECT_EQ(stage.TakeLines(), "upload trial/round 0.0 trial/update-0.0.safetensors\n");
 }
 
+TEST(SessionMachine, AFullDiskAtTheCoordinatorIsWaitedForNotReportedAsAFailure) {
+  SessionStage stage;
+  stage.Welcome().Task(Key(0)).Transferred().Trained(Key(0)).TakeLines();
+  stage.Transferred(Storage("the coordinator: No space left on device")).Advance(seconds(1));
+  EXPECT_EQ(stage.TakeLines(), "upload trial/round 0.0 trial/update-0.0.safetensors\n");
+}
+
 TEST(SessionMachine, AFullDiskWhileFetchingEndsTheClient) {
   SessionStage stage;
   stage.Welcome().Task(Key(0)).Transferred(Storage("No space left on device"));
