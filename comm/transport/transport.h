@@ -26,7 +26,8 @@ class CoordinatorEvents {
   virtual void OnConnect(const SiteName& site, SessionId session, const wire::Hello& hello) = 0;
   virtual void OnMessage(const SiteName& site, SessionId session, wire::SiteMessage message) = 0;
   virtual void OnDisconnect(const SiteName& site, SessionId session, const Status& reason) = 0;
-  // May this site fetch this blob / upload this blob for this task?  An error is sent to the site as it is.
+  // May this site fetch this blob / upload this blob for this task?  An error is sent to the site as it is;
+  // AlreadyExists (the task's update is there) ends the site's Upload well, without a byte sent.
   virtual Status AuthorizeFetch(const SiteName& site, const Digest& digest) = 0;
   virtual Status AuthorizeUpload(const SiteName& site, const wire::TaskKey& task,
                                  const wire::BlobManifest& manifest) = 0;

@@ -293,6 +293,7 @@ Status UploadBlob(const TransferOptions& options, const wire::UploadOffer& offer
     UploadAnswer answer = AskStatus(options, offer, &reply);
     if (answer.status.ok() && reply.complete()) return Status();
     if (answer.status.ok()) answer = SendOnce(options, offer, file, reply.chunks_done(), progress);
+    if (answer.status.code() == StatusCode::kAlreadyExists) return Status();
     if (!answer.busy) return answer.status;
     if (SystemClock().Now() > give_up) return Annotate(answer.status, "waited ", FormatDuration(options.stall_timeout));
     if (options.calls->ClosedWithin(kBusyPause)) return ClosedHere();

@@ -126,7 +126,8 @@ grpc::ServerUnaryReactor* ServerUploadStatus::Start(ServerState* state, grpc::Ca
   call->site_ = *site;
   state->work().Add([call, context, request, reply] {  // all three live until Finish
     const Status answer = call->Answer(request->offer(), reply);
-    if (!answer.ok() && answer.code() != StatusCode::kUnavailable)  // busy: the site asks again soon
+    // Busy: the site asks again soon.  There already: nothing is wrong.
+    if (!answer.ok() && answer.code() != StatusCode::kUnavailable && answer.code() != StatusCode::kAlreadyExists)
       call->state_->LogRefused("upload_refused", *context, call->site_->name.value(), answer);
     call->Finish(ToGrpcStatus(answer));
   });

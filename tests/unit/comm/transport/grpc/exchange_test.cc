@@ -107,6 +107,17 @@ TEST(Exchange, WhatTheCoordinatorDoesNotAllowIsRefusedInItsWords) {
   EXPECT_THAT(uploaded.message(), HasSubstr("alpha is not part of round 3"));
 }
 
+TEST(Exchange, AnUpdateThatTheCoordinatorHasAlreadyIsNotSent) {
+  Rig rig;
+  const auto site = rig.Connect("alpha");
+  rig.events().SetAnswer(AlreadyExists("the update for this task is there"));
+  const auto file = rig.MakeFile("update", 3000, 2);
+  const wire::BlobManifest manifest = wire::ManifestOfFile(file).value();
+  EXPECT_TRUE(IsOk(site->transport->Upload(AnyTask(), manifest, file, nullptr)));
+  EXPECT_EQ(rig.blobs().BytesUsed(), 0u);
+  EXPECT_EQ(rig.log(), "");
+}
+
 TEST(Exchange, ABlobThatTheCoordinatorLacksIsNotFound) {
   Rig rig;
   const auto site = rig.Connect("alpha");
