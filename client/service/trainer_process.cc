@@ -102,6 +102,7 @@ class TrainerProcess::Channel : public std::enable_shared_from_this<Channel> {
       return PermissionDenied("another user's process connected to the trainer's socket");
     }
     connection_ = connection;
+    if (abandoned_) ::shutdown(connection, SHUT_RDWR);  // Abandon may have looked before it was there
     return Status();
   }
 

@@ -19,8 +19,8 @@
 namespace consilium::coordinator {
 namespace {
 
-// Sites that are not connected when the job ends come back within their longest pause and want to know.
-constexpr auto kLinger = std::chrono::seconds(5);
+// Sites that are not connected when the job ends come back within their longest pause (10 s) and want to know.
+constexpr auto kLinger = std::chrono::seconds(12);
 // Messages of one site that wait for the strand; honest sites say a few a second.
 constexpr std::size_t kBacklogMax = 256;
 

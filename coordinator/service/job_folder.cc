@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "comm/base/log.h"
 
@@ -26,6 +27,13 @@ std::string PlainText(const Json& value) {
   return text;
 }
 
+bool EndsInsideALine(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in || in.tellg() <= 0) return false;
+  in.seekg(-1, std::ios::end);
+  return in.get() != '\n';
+}
+
 LogLevel LevelOf(const std::string& event) {
   for (const char* unusual : {"drop", "site_failed", "awaited", "update_lost"})
     if (event == unusual) return LogLevel::kWarning;
@@ -46,7 +54,9 @@ std::vector<JobId> JobsIn(const fs::path& state) {
 StatusOr<std::unique_ptr<JsonLines>> JsonLines::Open(const fs::path& path, At at) {
   std::FILE* file = std::fopen(path.c_str(), at == At::kEnd ? "ae" : "we");
   if (file == nullptr) return ErrnoStatus(errno, "opening " + path.string());
-  return std::unique_ptr<JsonLines>(new JsonLines(path, file));
+  std::unique_ptr<JsonLines> lines(new JsonLines(path, file));
+  if (at == At::kEnd && EndsInsideALine(path)) std::fputc('\n', file);  // a crash cut it short: keep the next one whole
+  return lines;
 }
 
 void JsonLines::Append(const Json& line) {

@@ -104,7 +104,7 @@ void JobRunner::Execute(const SetTimer& action) {
   timer->expires_after(std::chrono::duration_cast<boost::asio::steady_timer::duration>(action.after));
   timer->async_wait([this, id = action.id](const boost::system::error_code& error) {
     if (error) return;
-    const auto alive = std::move(timers_.extract(id));
+    const auto alive = timers_.extract(id);
     Step(TimerFired{id});
   });
   timers_[action.id] = std::move(timer);
