@@ -5,6 +5,7 @@
 
 #include "comm/base/file.h"
 #include "datasets/image/image_io.h"
+#include "datasets/planner/topology.h"
 
 namespace consilium::datasets {
 namespace {
@@ -12,8 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr char kEnding[] = ".nii.gz";
 
-// U-Nets with three poolings need multiples of 8.
-std::vector<std::int64_t> SuggestPatch(const std::vector<Shape3>& shapes) {
+// The median case, padded to what the network that is planned for it can halve: never refused by `init`.
+StatusOr<std::vector<std::int64_t>> SuggestPatch(const std::vector<Shape3>& shapes) {
   std::vector<std::int64_t> patch;
   for (int axis = 0; axis < 3 && !shapes.empty(); ++axis) {
     std::vector<std::int64_t> extents;
@@ -21,7 +22,9 @@ std::vector<std::int64_t> SuggestPatch(const std::vector<Shape3>& shapes) {
     std::nth_element(extents.begin(), extents.begin() + static_cast<std::ptrdiff_t>(extents.size() / 2), extents.end());
     patch.push_back((extents[extents.size() / 2] + 7) / 8 * 8);
   }
-  return patch;
+  const std::vector<double> isotropic(patch.size(), 1.0);
+  ASSIGN_OR_RETURN(const Topology topology, PlanTopology(isotropic, patch));
+  return topology.patch;
 }
 
 }  // namespace
@@ -102,7 +105,7 @@ Status SiteFolderWriter::Add(std::size_t site, SitePart part, const std::string&
 }
 
 StatusOr<DemoSites> SiteFolderWriter::Finish() {
-  made_.suggested_patch_size = SuggestPatch(shapes_);
+  ASSIGN_OR_RETURN(made_.suggested_patch_size, SuggestPatch(shapes_));
   for (DemoSite& site : made_.sites) {
     std::ranges::sort(site.training_cases);
     std::ranges::sort(site.heldout_cases);
