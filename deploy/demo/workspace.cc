@@ -66,9 +66,11 @@ Status WriteProject(const Workspace& workspace) {
 
 // Chosen for two cores and six minutes; every value is a job key that a person may change.
 Status WriteJob(const Workspace& workspace) {
+  // A hospital of the one brain has too few cases for five folds.
+  const Json fold = workspace.one_brain ? Json("all") : Json(0);
   Json job = {{"name", kJobName},
               {"task", "segmentation"},
-              {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", 0}}},
+              {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", fold}}},
               {"model", {{"architecture", "plain_unet"}, {"patch_size", workspace.patch_size}, {"base_features", 8}}},
               {"train",
                {{"iterations", workspace.iterations},
