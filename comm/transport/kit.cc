@@ -26,8 +26,8 @@ Status CheckKeyMode(const fs::path& key) {
   struct stat info {};
   if (::stat(key.c_str(), &info) != 0) return ErrnoStatus(errno, "opening the kit's private key " + key.string());
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-    return PermissionDenied("the private key ", key.string(),
-                            " can be used by other users of this machine; run: chmod 600 ", key.string());
+    return InvalidArgument("the private key ", key.string(),
+                           " can be used by other users of this machine; run: chmod 600 ", key.string());
   return Status();
 }
 

@@ -32,9 +32,9 @@ struct Kit {
   TlsFiles tls;
 };
 
-// Errors: NotFound when it is not a kit, InvalidArgument for a kit.json that is not right, PermissionDenied when the
-// key can be read by others (with the chmod that mends it).  The certificates themselves are checked by
-// CheckOwnCertificate (grpc/own_certificate.h), which StartGrpcServer and ConnectGrpc call.
+// Errors: NotFound when it is not a kit, InvalidArgument for a kit.json that is not right or a key that others can read
+// (with the chmod that mends it).  The certificates themselves are checked by LoadOwnCertificate
+// (grpc/own_certificate.h), which StartGrpcServer and ConnectGrpc call.
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder);
 // Also checks the role: "hospital-a's kit is a site's; this command needs the coordinator's".
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder, Role expected_role);

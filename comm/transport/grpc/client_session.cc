@@ -7,16 +7,27 @@ namespace consilium::transport {
 ClientSession::ClientSession(v1::Federation::Stub* stub, SiteEvents* events, std::size_t queued_messages_max)
     : stub_(stub), events_(events), queued_messages_max_(queued_messages_max) {}
 
-void ClientSession::Start(const wire::Hello& hello) {
+void ClientSession::Start(const wire::Hello& hello, Duration answer_timeout) {
   {
     const std::lock_guard lock(mutex_);
-    started_ = true;
+    started_ = alarm_pending_ = true;
   }
+  answer_alarm_.Set(
+      std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::milliseconds>(answer_timeout),
+      [this](bool fired) { OnAnswerTimeout(fired); });
   stub_->async()->Session(&context_, this);
   AddHold();  // for the writes that begin outside of callbacks
   StartRead(&incoming_);
   Send(hello);
   StartCall();
+}
+
+// Also called, with `fired` false, when the alarm is cancelled.
+void ClientSession::OnAnswerTimeout(bool fired) {
+  if (fired) EndWith(Unavailable("the coordinator accepted the connection but did not answer Hello"));
+  const std::lock_guard lock(mutex_);
+  alarm_pending_ = false;
+  changed_.notify_all();
 }
 
 void ClientSession::Send(const wire::SiteMessage& message) {
@@ -69,6 +80,7 @@ void ClientSession::OnReadDone(bool ok) {
     if (release) RemoveHold();
     return;
   }
+  answer_alarm_.Cancel();
   StatusOr<wire::CoordinatorMessage> message = wire::DecodeCoordinatorMessage(AsBytes(incoming_.body()));
   if (message.ok()) {
     if (const auto* refusal = std::get_if<wire::Refusal>(&*message)) {
@@ -111,6 +123,7 @@ Status ClientSession::DisconnectReason(const grpc::Status& status) {
 }
 
 void ClientSession::OnDone(const grpc::Status& status) {
+  answer_alarm_.Cancel();
   events_->OnDisconnect(DisconnectReason(status));
   const std::lock_guard lock(mutex_);
   done_ = true;
@@ -120,11 +133,11 @@ void ClientSession::OnDone(const grpc::Status& status) {
 void ClientSession::Close() {
   {
     const std::lock_guard lock(mutex_);
-    if (!started_ || done_) return;
+    if (!started_) return;
   }
   EndWith(Cancelled("the session was closed here"));
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return done_; });
+  changed_.wait(lock, [this] { return done_ && !alarm_pending_; });
 }
 
 }  // namespace consilium::transport

@@ -1,11 +1,14 @@
 // The control stream on the site's side.
 #pragma once
 
+#include <grpcpp/alarm.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
 
+#include "comm/base/time.h"
 #include "comm/transport/transport.h"
 #include "federation.grpc.pb.h"
 
@@ -17,7 +20,8 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   ClientSession(v1::Federation::Stub* stub, SiteEvents* events, std::size_t queued_messages_max);
   ~ClientSession() override { Close(); }
 
-  void Start(const wire::Hello& hello);
+  // Once.  A coordinator that does not answer Hello within `answer_timeout` is given up.
+  void Start(const wire::Hello& hello, Duration answer_timeout);
   void Send(const wire::SiteMessage& message);
   // Waits for the last callback.
   void Close();
@@ -27,6 +31,7 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   void OnWriteDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
 
+  void OnAnswerTimeout(bool fired);
   void EndWith(Status reason);
   void WriteNext();
   bool MayRelease();  // the lock is held; true once
@@ -36,6 +41,7 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   SiteEvents* const events_;
   const std::size_t queued_messages_max_;
   grpc::ClientContext context_;
+  grpc::Alarm answer_alarm_;
   v1::Envelope incoming_, outgoing_;
 
   std::mutex mutex_;
@@ -43,6 +49,7 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   std::deque<Bytes> queue_;
   std::optional<Status> reason_;  // that we have for the end; otherwise gRPC's
   bool started_ = false, writing_ = false, reading_ended_ = false, released_ = false, done_ = false;
+  bool alarm_pending_ = false;
 };
 
 }  // namespace consilium::transport

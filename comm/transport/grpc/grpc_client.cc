@@ -23,7 +23,7 @@ class GrpcSiteTransport final : public SiteTransport {
         session_(stub_.get(), events, options_.queued_messages_max) {}
   ~GrpcSiteTransport() override { Close(); }
 
-  void Start() { session_.Start(options_.hello); }
+  void Start() { session_.Start(options_.hello, options_.connect_timeout); }
 
   void Send(wire::SiteMessage message) override { session_.Send(message); }
   Status Fetch(const wire::BlobManifest& manifest, const Progress& progress) override {

@@ -19,6 +19,7 @@ struct GrpcClientOptions {
   BlobStore* blobs = nullptr;  // where Fetch puts blobs; outlives the transport
   wire::Hello hello;
 
+  // For the connection, then again for the answer to Hello.
   Duration connect_timeout = std::chrono::seconds(10);
   // Fetch and Upload give up (kDeadlineExceeded) when no chunk gets through for so long.
   Duration stall_timeout = std::chrono::seconds(120);
@@ -30,12 +31,12 @@ struct GrpcClientOptions {
 // From a site's kit: host, port, names, TLS files.  The caller adds blobs and hello.
 GrpcClientOptions ClientOptionsFrom(const Kit& kit);
 
-// Checks our own certificate, connects (blocking, at most connect_timeout), opens the session and sends Hello.  From
-// then on `events` hears of everything: first Welcome or Refusal, at last one OnDisconnect.  `events` outlives the
-// transport; Close() must not be called from a callback.
-// Errors, in which case `events` hears nothing; codes as for OnDisconnect: Unavailable (try again later: refused
-// connection, no answer), or Unauthenticated / FailedPrecondition when a person has to mend something first: our
-// certificate expired, the coordinator's is of another CA, what listens there is no TLS server, ...
+// Checks our own certificate, connects (blocking, at most connect_timeout, and as long again to find out why it
+// failed), opens the session and sends Hello.  From then on `events` hears of everything: first Welcome or Refusal, at
+// last one OnDisconnect.  `events` outlives the transport; Close() must not be called from a callback. Errors, in which
+// case `events` hears nothing; codes as for OnDisconnect: Unavailable (try again later: refused connection, no answer),
+// or Unauthenticated / FailedPrecondition when a person has to mend something first: our certificate expired, the
+// coordinator's is of another CA, what listens there is no TLS server, ...
 StatusOr<std::unique_ptr<SiteTransport>> ConnectGrpc(GrpcClientOptions options, SiteEvents* events);
 
 }  // namespace consilium::transport

@@ -102,7 +102,7 @@ Status CheckPortIsFree(const std::string& address, int port) {
       return Unavailable("port ", port, " on ", address,
                          " is in use: is another coordinator running? (ss -ltnp shows who)");
     case EACCES:
-      return PermissionDenied("port ", port, " needs privileges that this user does not have; choose one above 1023");
+      return InvalidArgument("port ", port, " needs privileges that this user does not have; choose one above 1023");
     case EADDRNOTAVAIL:
       return InvalidArgument(address, " is not an address of this machine; 0.0.0.0 listens on all of them");
     default:

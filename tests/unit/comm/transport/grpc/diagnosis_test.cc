@@ -112,14 +112,14 @@ TEST(Diagnosis, WhatListensHangsUpOrIsSilent) {
 }
 
 // A gRPC server with certificates that ours would not start with.
-std::unique_ptr<grpc::Server> ServeWith(const TlsFiles& files, int* port) {
+std::unique_ptr<grpc::Server> ServeWith(const TlsFiles& files, int* port, grpc::Service* service = nullptr) {
   grpc::SslServerCredentialsOptions tls(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   tls.pem_root_certs = ReadFile(files.ca).value();
   tls.pem_key_cert_pairs.push_back({ReadFile(files.key).value(), ReadFile(files.certificate).value()});
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(tls), port);
-  static v1::Federation::Service service;
-  builder.RegisterService(&service);
+  static v1::Federation::Service nothing_implemented;
+  builder.RegisterService(service == nullptr ? &nothing_implemented : service);
   return builder.BuildAndStart();
 }
 
@@ -186,6 +186,38 @@ TEST(Diagnosis, AGrpcServerThatIsNoCoordinatorIsRecognised) {
   const auto transport = ConnectGrpc(options, &events);
   ASSERT_TRUE(IsOk(transport.status()));
   EXPECT_EQ(events.AwaitDisconnect().code(), StatusCode::kFailedPrecondition);
+  server->Shutdown();
+}
+
+// Takes a session and says nothing.
+class MuteService final : public v1::Federation::CallbackService {
+ public:
+  grpc::ServerBidiReactor<v1::Envelope, v1::Envelope>* Session(grpc::CallbackServerContext*) override {
+    class Mute final : public grpc::ServerBidiReactor<v1::Envelope, v1::Envelope> {
+      void OnCancel() override { Finish(grpc::Status::OK); }
+      void OnDone() override { delete this; }
+    };
+    return new Mute;
+  }
+};
+
+TEST(Diagnosis, ACoordinatorThatDoesNotAnswerHelloIsGivenUp) {
+  Rig rig;
+  MuteService mute;
+  int port = 0;
+  const auto server = ServeWith(rig.parties().tls("coordinator"), &port, &mute);
+  GrpcClientOptions options = rig.ClientOptions("alpha");
+  options.port = port;
+  options.connect_timeout = std::chrono::milliseconds(300);
+  SiteRecorder events;
+  const auto blobs = BlobStore::Open(rig.folder("blobs")).value();
+  options.blobs = blobs.get();
+  const auto transport = ConnectGrpc(options, &events);
+  ASSERT_TRUE(IsOk(transport.status()));
+  const Status reason = events.AwaitDisconnect();
+  EXPECT_EQ(reason.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(reason.message(), HasSubstr("did not answer Hello"));
+  (*transport)->Close();
   server->Shutdown();
 }
 
