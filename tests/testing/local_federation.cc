@@ -73,7 +73,7 @@ Status LocalFederation::StartClient(const std::string& site, const fs::path& dat
                                         "--state",
                                         (options_.folder / "clients" / site).string(),
                                         "--coordinator",
-                                        Concat("localhost:", port_),
+                                        Concat("127.0.0.1:", port_),
                                         "--exit-when-done"};
   if (!options_.trainer.empty()) arguments.insert(arguments.end(), {"--trainer", options_.trainer.string()});
   RETURN_IF_ERROR(MakeDirectories(options_.folder / "clients"));
