@@ -66,7 +66,7 @@ int DemoDataVerb(const Arguments& arguments) {
   command.Option("--output,-o", &options.output, "folder to make; must be empty or absent", true);
   command.Option("--source", &options.source, "raw data set of one channel to split, DatasetNNN_Name");
   command.Flag("--one-brain", &options.one_brain, "use the one brain even where the data set is there");
-  command.Option("--brain", &options.brain, "folder of ch2.nii.gz and aal.nii.gz");
+  command.Option("--brain", &options.brain, "folder of ch2bet.nii.gz and aal.nii.gz");
   command.Option("--training-cases", &options.training_cases, "at each site; for the one brain, at most");
   command.Option("--heldout-cases", &options.heldout_cases, "at each site; for the one brain, at most");
   command.Option("--seed", &options.seed, "of the split and the noise");

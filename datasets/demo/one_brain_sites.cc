@@ -56,12 +56,12 @@ StatusOr<std::filesystem::path> Template(const std::filesystem::path& folder, co
 }  // namespace
 
 StatusOr<DemoSites> MakeOneBrainSites(const OneBrainOptions& options) {
-  ASSIGN_OR_RETURN(const std::filesystem::path head_path, Template(options.templates, "ch2.nii.gz"));
+  ASSIGN_OR_RETURN(const std::filesystem::path brain_path, Template(options.templates, "ch2bet.nii.gz"));
   ASSIGN_OR_RETURN(const std::filesystem::path aal_path, Template(options.templates, "aal.nii.gz"));
-  ASSIGN_OR_RETURN(const Image head, ReadImage(head_path));
+  ASSIGN_OR_RETURN(const Image brain, ReadImage(brain_path));
   ASSIGN_OR_RETURN(const LabelMap aal, ReadLabels(aal_path));
-  if (head.channels != 1 || head.shape != aal.shape || !SameGrid(head.geometry, aal.geometry))
-    return InvalidArgument(aal_path.string(), " is not on the grid of ", head_path.string());
+  if (brain.channels != 1 || brain.shape != aal.shape || !SameGrid(brain.geometry, aal.geometry))
+    return InvalidArgument(aal_path.string(), " is not on the grid of ", brain_path.string());
   ASSIGN_OR_RETURN(const LabelMap classes, MergeAalRegions(aal));
   CutOptions cut = options.cut;
   cut.sites = options.site_names.size();
@@ -76,22 +76,23 @@ StatusOr<DemoSites> MakeOneBrainSites(const OneBrainOptions& options) {
       .description = {{"name", kOneBrainDataset},
                       {"description", kNote},
                       {"reference",
-                       "ch2 (Holmes et al. 1998) and AAL (Tzourio-Mazoyer et al. 2002), package mricron-data"},
+                       "ch2bet (Holmes et al. 1998) and AAL (Tzourio-Mazoyer et al. 2002), package mricron-data"},
                       {"channel_names", {{"0", "MRI"}}},
                       {"labels", {{"background", 0}, {"Cerebrum", 1}, {"Cerebellum", 2}}}},
-      .method = {
-          {"source", "mricron-data: ch2.nii.gz, aal.nii.gz"}, {"seed", cut.seed}, {"blocks_zyx", std::move(bounds)}}};
+      .method = {{"source", "mricron-data: ch2bet.nii.gz, aal.nii.gz"},
+                 {"seed", cut.seed},
+                 {"blocks_zyx", std::move(bounds)}}};
   ASSIGN_OR_RETURN(SiteFolderWriter writer,
                    SiteFolderWriter::Create(std::move(writer_options), options.site_names, options.looks));
   const IntensityRange range =
-      RobustRange(head.voxels);  // of the head: blocks of air must not be stretched to full range
+      RobustRange(brain.voxels);  // of the whole: blocks of air must not be stretched to full range
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const BrainBlock& block = blocks[i];
     const Shape3 shape = {block.end[0] - block.begin[0], block.end[1] - block.begin[1], block.end[2] - block.begin[2]};
-    const Geometry geometry = CropGeometry(head.geometry, block.begin);
+    const Geometry geometry = CropGeometry(brain.geometry, block.begin);
     Image image = {.channels = 1,
                    .shape = shape,
-                   .voxels = Crop(head.voxels, head.shape, block.begin, block.end),
+                   .voxels = Crop(brain.voxels, brain.shape, block.begin, block.end),
                    .geometry = geometry};
     const LabelMap labels = {
         .shape = shape, .labels = Crop(classes.labels, classes.shape, block.begin, block.end), .geometry = geometry};

@@ -123,9 +123,9 @@ TEST(OneBrain, AMissingPackageIsNamed) {
   EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
-TEST(OneBrain, TheRealHeadBecomesThreeHospitalsWhoseCasesKeepTheirPlaceInTheWorld) {
+TEST(OneBrain, TheRealBrainBecomesThreeHospitalsWhoseCasesKeepTheirPlaceInTheWorld) {
   const fs::path templates = OneBrainOptions().templates;
-  if (!fs::exists(templates / "ch2.nii.gz")) GTEST_SKIP() << "the Debian package mricron-data is not installed";
+  if (!fs::exists(templates / "ch2bet.nii.gz")) GTEST_SKIP() << "the Debian package mricron-data is not installed";
   const StatusOr<LabelMap> aal = ReadLabels(templates / "aal.nii.gz");
   if (aal.code() == StatusCode::kUnimplemented) GTEST_SKIP() << "built without NIfTI";
   ASSERT_TRUE(aal.ok()) << aal.status();
