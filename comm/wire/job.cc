@@ -1,6 +1,7 @@
 #include "comm/wire/job.h"
 
 #include "comm/base/ids.h"
+#include "comm/wire/job_strategy.h"
 
 namespace consilium::wire {
 namespace {
@@ -124,13 +125,7 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
     if (nested.Has("epochs") && nested.Has("iterations"))
       nested.Refuse("iterations", "either epochs or iterations, not both");
   });
-  reader.ReadMap("strategy", [&](ConfigReader& nested) {
-    for (const char* later : {"fedprox", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "feddyn",
-                              "median", "trimmed_mean", "krum", "multi_krum"})
-      nested.RefuseUnbuiltValue("name", later, "use fedavg");
-    nested.Read("name", &federation->strategy, OneOf({"fedavg"}));
-    nested.Read("weighting", &federation->weighting, OneOf({"examples", "equal"}));
-  });
+  reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
   reader.RefuseUnbuilt("personal", "every parameter is shared");
   reader.RefuseUnbuilt("secure_aggregation",
                        "updates travel in the clear inside mutual TLS; the coordinator sees them");
@@ -168,6 +163,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
+  if (job.has_federation) RETURN_IF_ERROR(ResolveStrategy(root, &job));
   if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
@@ -221,7 +217,7 @@ Json JobToJson(const JobSpec& job) {
                           {"sites", {{"min", federation.sites_min}, {"names", federation.sites}}},
                           {"round_deadline", ExactDuration(federation.round_deadline)},
                           {"local", local},
-                          {"strategy", {{"name", federation.strategy}, {"weighting", federation.weighting}}}};
+                          {"strategy", StrategyToJson(federation)}};
   }
   return json;
 }

@@ -4,12 +4,14 @@
 // refused (kUnimplemented), never ignored.  Defaults and units live here only.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "comm/base/config.h"
 #include "comm/base/digest.h"
 #include "comm/base/json.h"
+#include "comm/wire/strategy.h"
 
 namespace consilium::wire {
 
@@ -67,11 +69,19 @@ struct FederationSpec {
   std::int64_t sites_min = 2;      // fewer replies than this at the deadline fail the round
   std::vector<std::string> sites;  // who takes part; empty: every site of the coordinator's roster
   Duration round_deadline = std::chrono::minutes(20);
-  std::int64_t local_epochs = 1;      // epochs a round; ...
-  std::int64_t local_iterations = 0;  // ... or, when > 0, one epoch of that many iterations a round
-  std::string strategy = "fedavg";
-  std::string weighting = "examples";  // examples | equal
+  std::int64_t local_epochs = 1;           // epochs a round; ...
+  std::int64_t local_iterations = 0;       // ... or, when > 0, one epoch of that many iterations a round
+  std::string strategy = "fedavg";         // a name of the catalogue (wire/strategy.h)
+  std::string weighting = "examples";      // examples | equal
+  StrategyParameters strategy_parameters;  // all of the strategy's, defaults filled in
+  // "clustered" only: group name to its sites; empty: groups are found.
+  std::map<std::string, std::vector<std::string>> strategy_groups;
+  // "mixing" only: whose models a site's new model is made of; rows need not sum to 1.  Empty: made by the parameters.
+  std::map<std::string, std::map<std::string, double>> strategy_matrix;
 };
+
+// The strategy's parameter of that name, which it must have.
+double ParameterOf(const FederationSpec& federation, std::string_view name);
 
 struct JobSpec {
   std::string name;
