@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "deploy/demo/event_tail.h"
+#include "deploy/demo/fault_plan.h"
 #include "deploy/demo/federation.h"
 #include "deploy/demo/job_view.h"
 #include "deploy/demo/live_table.h"
@@ -21,7 +22,7 @@ constexpr Duration kJobTimeout = std::chrono::minutes(30);
 volatile std::sig_atomic_t interrupted = 0;
 
 // Follows the job until it is over, telling what happens.
-Status Watch(const Workspace& workspace, Federation* federation, Instant begin) {
+Status Watch(const Workspace& workspace, Federation* federation, FaultPlan* faults, Instant begin) {
   const std::filesystem::path job = workspace.coordinator_state() / "jobs" / kJobName;
   EventTail events(job / "events.jsonl");
   Narrator narrator(workspace.rounds);
@@ -29,8 +30,13 @@ Status Watch(const Workspace& workspace, Federation* federation, Instant begin) 
   while (!narrator.finished()) {
     if (interrupted) return Cancelled("interrupted; every process of the demo was stopped");
     const double elapsed = Seconds(SystemClock().Now() - begin);
-    for (const Json& event : events.Next())
+    for (const Json& event : events.Next()) {
       if (const std::string sentence = narrator.Tell(event); !sentence.empty()) table.Say(sentence);
+      if (const std::optional<Fault> fault = faults->Due(event)) {
+        table.Say(fault->story);
+        RETURN_IF_ERROR(federation->KillAndRestart(fault->victim));
+      }
+    }
     if (narrator.finished()) break;
     if (const StatusOr<JobView> view = ReadJobView(job / "status.json"); view.ok())
       table.Update(RenderTable(*view, elapsed));
@@ -47,14 +53,17 @@ Status RunDemo(const DemoOptions& options, const Command& command) {
   const Instant begin = SystemClock().Now();
   std::cerr << "Three hospitals train one U-Net together; their images stay where they are.\n\n";
   ASSIGN_OR_RETURN(const Workspace workspace, PrepareWorkspace(options));
+  FaultPlan faults;
   {
     ASSIGN_OR_RETURN(Federation federation, Federation::Start(workspace));
     std::cerr << "federation  coordinator on 127.0.0.1:" << federation.port() << " (mutual TLS 1.3), "
               << workspace.sites.size() << " clients, each with its own private folder\n\n";
-    RETURN_IF_ERROR(Watch(workspace, &federation, begin));
+    if (options.faults == Faults::kSome)
+      faults = FaultPlan::For(workspace.rounds, kCoordinatorName, workspace.sites.back());
+    RETURN_IF_ERROR(Watch(workspace, &federation, &faults, begin));
     RETURN_IF_ERROR(federation.WaitForEnd(std::chrono::seconds(60)));
   }
-  ASSIGN_OR_RETURN(const DemoResult result, Summarize(workspace, Seconds(SystemClock().Now() - begin)));
+  ASSIGN_OR_RETURN(const DemoResult result, Summarize(workspace, faults, Seconds(SystemClock().Now() - begin)));
   PrintSummary(result, workspace);
   if (command.json()) Command::PrintJson(ToJson(result, workspace));
   return Status();
@@ -65,11 +74,12 @@ Status RunDemo(const DemoOptions& options, const Command& command) {
 int DemoVerb(const Arguments& arguments) {
   DemoOptions options;
   std::string output = options.output.string(), source;
+  bool no_faults = false;
   Command command("consilium demo",
                   "Three hospitals on this machine train one U-Net together on real MRI, over mutual TLS, each in its "
-                  "own process with its "
-                  "own private folder. Ends with the Dice on cases that no hospital trained on, predictions, a picture "
-                  "and the weights.",
+                  "own process with its own private folder. On the way the coordinator and one hospital's client are "
+                  "killed (kill -9) and started again. Ends with the Dice on cases that no hospital trained on, "
+                  "predictions, a picture, a report and the weights.",
                   "consilium demo --rounds 3");
   command.Option("--output,-o", &output, "folder for everything that the demo makes; a former demo there is replaced");
   command.Option(
@@ -78,7 +88,9 @@ int DemoVerb(const Arguments& arguments) {
   command.Option("--rounds", &options.rounds, "federated rounds (0: chosen for six minutes on two cores)");
   command.Option("--iterations", &options.iterations,
                  "optimizer steps of each hospital in a round (0: chosen likewise)");
+  command.Flag("--no-faults", &no_faults, "do not kill the coordinator and a client on the way");
   return command.Run(arguments, [&]() -> Status {
+    options.faults = no_faults ? Faults::kNone : Faults::kSome;
     options.output = output;
     options.source = source;
     std::signal(SIGINT, [](int) { interrupted = 1; });

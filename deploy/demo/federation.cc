@@ -1,5 +1,6 @@
 #include "deploy/demo/federation.h"
 
+#include <csignal>
 #include <thread>
 
 #include "comm/base/file.h"
@@ -19,36 +20,57 @@ std::string TailOf(const fs::path& log) {
 
 }  // namespace
 
+Status Federation::Start(const std::string& name, std::vector<std::string> command, const fs::path& log) {
+  ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start({.arguments = command, .output = log}));
+  members_.push_back({name, std::move(command), log, std::move(process)});
+  return Status();
+}
+
+Status Federation::AwaitPort(const fs::path& state) {
+  const Instant deadline = SystemClock().Now() + std::chrono::seconds(30);
+  while (SystemClock().Now() < deadline) {
+    RETURN_IF_ERROR(CheckAlive());
+    const StatusOr<Json> endpoint = ReadJson(state / "endpoint.json");
+    if (endpoint.ok() && endpoint->contains("port")) {
+      port_ = (*endpoint)["port"].get<int>();
+      return Status();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return DeadlineExceeded("the coordinator did not listen within 30 s; see ", members_.front().log.string());
+}
+
 StatusOr<Federation> Federation::Start(const Workspace& workspace) {
   Federation federation;
   ASSIGN_OR_RETURN(const fs::path program, FindProgram("consilium"));
-  const auto start = [&](const std::string& name, std::vector<std::string> arguments) -> Status {
-    arguments.insert(arguments.begin(), program.string());
-    const fs::path log = workspace.log(name);
-    ASSIGN_OR_RETURN(Subprocess process, Subprocess::Start({.arguments = std::move(arguments), .output = log}));
-    federation.members_.push_back({name, std::move(process), log});
-    return Status();
-  };
   const fs::path state = workspace.coordinator_state();
   RETURN_IF_ERROR(
-      start(kCoordinatorName, {"coordinator", "--kit", workspace.kit(kCoordinatorName).string(), "--state",
-                               state.string(), "--job", workspace.job_file().string(), "--initial-model",
-                               workspace.initial_model().string(), "--listen", "127.0.0.1:0", "--exit-when-done"}));
-  const Instant deadline = SystemClock().Now() + std::chrono::seconds(30);
-  while (federation.port_ == 0) {
-    RETURN_IF_ERROR(federation.CheckAlive());
-    if (const StatusOr<Json> endpoint = ReadJson(state / "endpoint.json"); endpoint.ok() && endpoint->contains("port"))
-      federation.port_ = (*endpoint)["port"].get<int>();
-    if (SystemClock().Now() > deadline)
-      return DeadlineExceeded("the coordinator did not listen within 30 s; see ",
-                              workspace.log(kCoordinatorName).string());
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
+      federation.Start(kCoordinatorName,
+                       {program.string(), "coordinator", "--kit", workspace.kit(kCoordinatorName).string(), "--state",
+                        state.string(), "--job", workspace.job_file().string(), "--initial-model",
+                        workspace.initial_model().string(), "--exit-when-done", "--listen", "127.0.0.1:0"},
+                       workspace.log(kCoordinatorName)));
+  RETURN_IF_ERROR(federation.AwaitPort(state));
+  federation.members_.front().command.back() = Concat("127.0.0.1:", federation.port_);
   for (const std::string& site : workspace.sites)
-    RETURN_IF_ERROR(start(site, {"client", "--kit", workspace.kit(site).string(), "--data",
-                                 workspace.data(site).string(), "--state", workspace.site_state(site).string(),
-                                 "--coordinator", Concat("127.0.0.1:", federation.port_), "--exit-when-done"}));
+    RETURN_IF_ERROR(federation.Start(site,
+                                     {program.string(), "client", "--kit", workspace.kit(site).string(), "--data",
+                                      workspace.data(site).string(), "--state", workspace.site_state(site).string(),
+                                      "--coordinator", Concat("127.0.0.1:", federation.port_), "--exit-when-done"},
+                                     workspace.log(site)));
   return federation;
+}
+
+Status Federation::KillAndRestart(const std::string& name) {
+  for (Member& member : members_) {
+    if (member.name != name) continue;
+    ::kill(member.process.pid(), SIGKILL);  // the process alone: its children must notice by themselves
+    ASSIGN_OR_RETURN(const ExitResult killed, member.process.Wait(std::chrono::seconds(10)));
+    if (killed.ok()) return Status();  // it had just ended by itself
+    ASSIGN_OR_RETURN(member.process, Subprocess::Start({.arguments = member.command, .output = member.log}));
+    return Status();
+  }
+  return NotFound("no process of the demo is called ", name);
 }
 
 Status Federation::CheckAlive() {

@@ -17,15 +17,22 @@ class Federation {
   int port() const { return port_; }
   // An error when a process ended that should not have: which one, how, and the end of its log.
   Status CheckAlive();
+  // kill -9 of the coordinator or of a site's client, as a power cut would, and a start of the same command.  A
+  // coordinator listens on the port that it had.
+  Status KillAndRestart(const std::string& name);
   // The coordinator ends by itself when the job is over, and the clients after it.
   Status WaitForEnd(Duration timeout);
 
  private:
   struct Member {
     std::string name;
-    Subprocess process;
+    std::vector<std::string> command;
     std::filesystem::path log;
+    Subprocess process;
   };
+  Status Start(const std::string& name, std::vector<std::string> command, const std::filesystem::path& log);
+  Status AwaitPort(const std::filesystem::path& state);
+
   std::vector<Member> members_;  // the coordinator first
   int port_ = 0;
 };

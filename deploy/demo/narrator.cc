@@ -50,6 +50,9 @@ std::string Narrator::Tell(const Json& event) {
   const std::string kind = Text(event, "event");
   if (kind == "site_connected") return "  " + Text(event, "site") + " connected, its certificate is valid";
   if (kind == "site_disconnected") return "  " + Text(event, "site") + " disconnected: " + Text(event, "reason");
+  if (kind == "recovered")
+    return Format("  the coordinator is back: round %.0f, %s", Number(event, "round") + 1,
+                  Text(event, "phase").c_str());
   if (kind == "round_opened")
     return Format("round %.0f of %lld", Number(event, "round") + 1, static_cast<long long>(rounds_));
   if (kind == "update_accepted") return TellUpdate(event);

@@ -4,6 +4,7 @@
 
 #include "comm/base/file.h"
 #include "comm/base/subprocess.h"
+#include "deploy/demo/report.h"
 
 namespace consilium::demo {
 
@@ -39,7 +40,7 @@ Status DrawMontage(const Workspace& workspace, const fs::path& png) {
 
 }  // namespace
 
-StatusOr<DemoResult> Summarize(const Workspace& workspace, double seconds) {
+StatusOr<DemoResult> Summarize(const Workspace& workspace, const FaultPlan& faults, double seconds) {
   const fs::path job = workspace.coordinator_state() / "jobs" / kJobName;
   ASSIGN_OR_RETURN(const Json outcome, ReadJson(job / "result.json"));
   DemoResult result;
@@ -61,6 +62,8 @@ StatusOr<DemoResult> Summarize(const Workspace& workspace, double seconds) {
   RETURN_IF_ERROR(CopyFile(job / "model_final.safetensors", result.model));
   RETURN_IF_ERROR(CopyFile(job / "metrics.jsonl", result.metrics));
   RETURN_IF_ERROR(DrawMontage(workspace, result.montage));
+  result.report = workspace.root / "report.html";
+  RETURN_IF_ERROR(WriteReport(result, workspace, faults));
   RETURN_IF_ERROR(WriteJson(workspace.root / "result.json", ToJson(result, workspace)));
   return result;
 }
@@ -78,6 +81,7 @@ Json ToJson(const DemoResult& result, const Workspace& workspace) {
           {"parameters_digest", result.digest},
           {"model", result.model.string()},
           {"montage", result.montage.string()},
+          {"report", result.report.string()},
           {"metrics", result.metrics.string()}};
 }
 
@@ -94,8 +98,9 @@ void PrintSummary(const DemoResult& result, const Workspace& workspace) {
   std::cerr << line;
   if (workspace.one_brain)
     std::cerr << "  (all cases were cut from one brain: this shows the machinery, not medicine)\n";
-  std::cerr << "\n  picture      " << result.montage.string() << "\n  weights      " << result.model.string() << "  ("
-            << result.digest.substr(0, 16) << "...)\n  metrics      " << result.metrics.string() << "\n  predictions  "
+  std::cerr << "\n  report       " << result.report.string() << "\n  picture      " << result.montage.string()
+            << "\n  weights      " << result.model.string() << "  (" << result.digest.substr(0, 16)
+            << "...)\n  metrics      " << result.metrics.string() << "\n  predictions  "
             << PredictionsOf(workspace, "<hospital>").string() << "/*.nii.gz\n  logs         "
             << (workspace.root / "logs").string() << "/\n";
 }

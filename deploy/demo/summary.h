@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/base/json.h"
+#include "deploy/demo/fault_plan.h"
 #include "deploy/demo/workspace.h"
 
 namespace consilium::demo {
@@ -14,11 +15,11 @@ struct DemoResult {
   double mean_dice = 0;                // mean over sites
   std::string digest;                  // of the final weights
   double seconds = 0;                  // from the first process to the last
-  std::filesystem::path montage, model, metrics;
+  std::filesystem::path montage, report, model, metrics;
 };
 
-// Gathers from the coordinator's and the sites' folders, draws the montage, writes result.json.
-StatusOr<DemoResult> Summarize(const Workspace& workspace, double seconds);
+// Gathers from the coordinator's and the sites' folders, draws the montage, writes report.html and result.json.
+StatusOr<DemoResult> Summarize(const Workspace& workspace, const FaultPlan& faults, double seconds);
 Json ToJson(const DemoResult& result, const Workspace& workspace);
 void PrintSummary(const DemoResult& result, const Workspace& workspace);
 

@@ -9,12 +9,15 @@
 
 namespace consilium::demo {
 
+enum class Faults { kNone, kSome };
+
 struct DemoOptions {
   std::filesystem::path output = "consilium-demo";
   std::filesystem::path
       source;               // a raw hippocampus data set; empty: $CONSILIUM_DATA, else the one brain of mricron-data
   std::int64_t rounds = 0;  // 0: the preset's
-  std::int64_t iterations = 0;  // optimizer steps a site takes in a round; 0: the preset's
+  std::int64_t iterations = 0;    // optimizer steps a site takes in a round; 0: the preset's
+  Faults faults = Faults::kSome;  // kill the coordinator and a client on the way
 };
 
 // Paths inside the workspace.

@@ -11,6 +11,7 @@ std::span<const Layer> Layers() {
       // --- both planes: no torch, no gRPC
       {"comm/base",            {},                                              {"openssl", "yaml-cpp", "json", "spdlog", "cli11"}},
       {"comm/tensor",          {"comm/base"},                                   {}},
+      {"comm/report",          {"comm/base"},                                   {}},
       {"comm/wire",            {"comm/base", "comm/tensor"},                    {}},
       {"comm/transport",       {"comm/base", "comm/tensor", "comm/wire"},       {}},
       {"comm/sim",             {"comm/base", "comm/tensor", "comm/wire", "comm/transport"}, {}},
@@ -39,7 +40,7 @@ std::span<const Layer> Layers() {
                                                                                 {"sqlite", "boost"}},
       {"client",               {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "comm/transport/grpc", "privacy/*", "client/*"},
                                                                                 {"sqlite", "boost"}},
-      {"deploy/demo",          {"comm/base", "comm/tensor", "comm/wire", "coordinator/*", "client/*"}, {}},
+      {"deploy/demo",          {"comm/base", "comm/report", "comm/tensor", "comm/wire", "coordinator/*", "client/*"}, {}},
       {"",                     {"comm/base", "coordinator/*", "client/*", "deploy/demo"}, {}},  // consilium.cc, the front door
 
       // --- tests may include anything; nothing includes tests, because no row names them

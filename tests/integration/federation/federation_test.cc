@@ -321,7 +321,7 @@ TEST(Federation, AFullDiskEndsTheClientWithExitCode6AndItsTaskIsDoneWithMoreSpac
   StatusOr<Subprocess> cramped =
       StartOnFullDisk(900,
                       {"client", "--kit", trial.federation().kit("c").string(), "--data", trial.data("c").string(),
-                       "--state", state.string(), "--coordinator", Concat("localhost:", trial.federation().port()),
+                       "--state", state.string(), "--coordinator", Concat("127.0.0.1:", trial.federation().port()),
                        "--trainer", (fs::path(CONSILIUM_BIN_DIR) / "stub-trainer").string()},
                       trial.scratch("cramped.txt"));
   ASSERT_TRUE(cramped.ok()) << cramped.status();
@@ -337,7 +337,7 @@ TEST(Federation, ASiteOfAnotherProjectIsRefusedAndEndsWithExitCode7) {
   ASSERT_TRUE(trial.federation().StartCoordinator().ok());
   const testing::ProgramResult refused = testing::RunProgram(
       {"consilium", "client", "--kit", stranger.federation().kit("a").string(), "--data", stranger.data("a").string(),
-       "--state", stranger.scratch("state").string(), "--coordinator", Concat("localhost:", trial.federation().port()),
+       "--state", stranger.scratch("state").string(), "--coordinator", Concat("127.0.0.1:", trial.federation().port()),
        "--trainer", (fs::path(CONSILIUM_BIN_DIR) / "stub-trainer").string()},
       stranger.scratch("refused.txt"));
   EXPECT_EQ(refused.exit_code, 7) << refused.output;
