@@ -1,5 +1,7 @@
 #include "deploy/demo/fault_plan.h"
 
+#include "deploy/demo/event_fields.h"
+
 namespace consilium::demo {
 
 FaultPlan FaultPlan::For(std::int64_t rounds, const std::string& coordinator, const std::string& site) {
@@ -18,9 +20,9 @@ FaultPlan FaultPlan::For(std::int64_t rounds, const std::string& coordinator, co
 std::optional<Fault> FaultPlan::Due(const Json& event) {
   if (planned_.empty()) return std::nullopt;
   const Fault& next = planned_.front();
-  const bool coordinators_moment = event.value("event", "") == "update_accepted";
-  const bool clients_moment = event.value("event", "") == "progress" && event.value("phase", "") == "training" &&
-                              event.value("site", "") == next.victim;
+  const bool coordinators_moment = Text(event, "event") == "update_accepted";
+  const bool clients_moment =
+      Text(event, "event") == "progress" && Text(event, "phase") == "training" && Text(event, "site") == next.victim;
   const auto round = event.find("round");
   if (round == event.end() || !round->is_number_integer() || round->get<std::int64_t>() < next.round)
     return std::nullopt;

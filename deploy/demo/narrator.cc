@@ -2,16 +2,10 @@
 
 #include <cstdio>
 
+#include "deploy/demo/event_fields.h"
+
 namespace consilium::demo {
 namespace {
-
-std::string Text(const Json& event, const char* key) {
-  return event.contains(key) && event[key].is_string() ? event[key].get<std::string>() : "";
-}
-
-double Number(const Json& event, const char* key) {
-  return event.contains(key) && event[key].is_number() ? event[key].get<double>() : 0.0;
-}
 
 std::string Names(const Json& event, const char* key) {
   std::string text;
