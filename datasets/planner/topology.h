@@ -31,5 +31,8 @@ struct TopologyOptions {
 // positive are kInvalidArgument.
 StatusOr<Topology> PlanTopology(std::span<const double> spacing, std::span<const std::int64_t> patch,
                                 const TopologyOptions& options = {});
+// Edges may end in a half: the median of an even number of cases does, and nnU-Net pads it only afterwards.
+StatusOr<Topology> PlanTopology(std::span<const double> spacing, std::span<const double> patch,
+                                const TopologyOptions& options = {});
 
 }  // namespace consilium::datasets
