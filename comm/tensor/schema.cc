@@ -11,7 +11,7 @@ struct DTypeRow {
   const char* name;
   std::size_t bytes;
 };
-constexpr std::array<DTypeRow, 10> kDTypes = {{{DType::kF64, "F64", 8},
+constexpr std::array<DTypeRow, 11> kDTypes = {{{DType::kF64, "F64", 8},
                                                {DType::kF32, "F32", 4},
                                                {DType::kF16, "F16", 2},
                                                {DType::kBF16, "BF16", 2},
@@ -20,7 +20,8 @@ constexpr std::array<DTypeRow, 10> kDTypes = {{{DType::kF64, "F64", 8},
                                                {DType::kI16, "I16", 2},
                                                {DType::kI8, "I8", 1},
                                                {DType::kU8, "U8", 1},
-                                               {DType::kBool, "BOOL", 1}}};
+                                               {DType::kBool, "BOOL", 1},
+                                               {DType::kU16, "U16", 2}}};
 
 constexpr std::int64_t kElementsMax = std::int64_t{1} << 48;
 

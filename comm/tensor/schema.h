@@ -9,7 +9,7 @@
 
 namespace consilium::tensor {
 
-enum class DType : std::uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
+enum class DType : std::uint8_t { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool, kU16 };
 std::string DTypeName(DType dtype);  // safetensors' names: "F32", "BF16", ...
 StatusOr<DType> DTypeFromName(const std::string& name);
 std::size_t DTypeBytes(DType dtype);

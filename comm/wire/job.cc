@@ -1,6 +1,7 @@
 #include "comm/wire/job.h"
 
 #include "comm/base/ids.h"
+#include "comm/wire/job_compression.h"
 #include "comm/wire/job_strategy.h"
 
 namespace consilium::wire {
@@ -130,9 +131,7 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.RefuseUnbuilt("secure_aggregation",
                        "updates travel in the clear inside mutual TLS; the coordinator sees them");
   reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
-  reader.RefuseUnbuiltValue("compression", "fp16", "use none");
-  std::string compression = "none";
-  reader.Read("compression", &compression, OneOf({"none"}));
+  ReadCompression(reader, &federation->compression);
   for (std::size_t i = 0; i < federation->sites.size() && reader.status().ok(); ++i) {
     if (!IsValidName(federation->sites[i])) reader.Refuse("sites", "site names of lower-case letters, digits and '-'");
     for (std::size_t j = 0; j < i; ++j)
@@ -217,7 +216,8 @@ Json JobToJson(const JobSpec& job) {
                           {"sites", {{"min", federation.sites_min}, {"names", federation.sites}}},
                           {"round_deadline", ExactDuration(federation.round_deadline)},
                           {"local", local},
-                          {"strategy", StrategyToJson(federation)}};
+                          {"strategy", StrategyToJson(federation)},
+                          {"compression", CompressionToJson(federation.compression)}};
   }
   return json;
 }

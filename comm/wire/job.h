@@ -11,6 +11,7 @@
 #include "comm/base/config.h"
 #include "comm/base/digest.h"
 #include "comm/base/json.h"
+#include "comm/tensor/compression.h"
 #include "comm/wire/strategy.h"
 
 namespace consilium::wire {
@@ -78,6 +79,8 @@ struct FederationSpec {
   std::map<std::string, std::vector<std::string>> strategy_groups;
   // "mixing" only: whose models a site's new model is made of; rows need not sum to 1.  Empty: made by the parameters.
   std::map<std::string, std::map<std::string, double>> strategy_matrix;
+  // How updates travel up.  Other than none: they are deltas (wire/update_format.h).
+  tensor::CompressionSpec compression;
 };
 
 // The strategy's parameter of that name, which it must have.

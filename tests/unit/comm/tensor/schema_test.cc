@@ -76,7 +76,7 @@ TEST(SchemaTest, TheFirstDifferenceIsSaidInWords) {
 }
 
 TEST(SchemaTest, TypeNamesReadBack) {
-  for (int i = 0; i <= static_cast<int>(DType::kBool); ++i) {
+  for (int i = 0; i <= static_cast<int>(DType::kU16); ++i) {
     const auto dtype = static_cast<DType>(i);
     EXPECT_EQ(DTypeFromName(DTypeName(dtype)).value(), dtype);
     EXPECT_GT(DTypeBytes(dtype), 0u);

@@ -160,7 +160,8 @@ TEST(Job, EveryKeyOfTheResolvedJobChangesTheDigest) {
                                  "federation.sites.names=[a, b, d]",
                                  "federation.round_deadline=6m",
                                  "federation.local.iterations=21",
-                                 "federation.strategy.weighting=examples"}) {
+                                 "federation.strategy.weighting=examples",
+                                 "federation.compression=int8"}) {
     const StatusOr<JobSpec> changed = Parse(kFull, {assignment});
     ASSERT_TRUE(changed.ok()) << assignment << ": " << changed.status();
     EXPECT_NE(JobDigest(*changed), digest) << assignment;
@@ -191,7 +192,6 @@ TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
                                  "federation.personal=[norm]",
                                  "federation.secure_aggregation.enabled=true",
                                  "federation.privacy.epsilon=8",
-                                 "federation.compression=fp16",
                                  "simulation.clients=100"}) {
     const Status status = ErrorOf(assignment);
     EXPECT_EQ(status.code(), StatusCode::kUnimplemented) << assignment << ": " << status;
