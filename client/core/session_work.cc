@@ -9,7 +9,7 @@ namespace {
 
 Json TaskJson(const wire::TaskKey& task) {
   return {{"job", task.job.value()},
-          {"task", wire::TaskKindName(task.kind)},
+          {"task", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"},
           {"round", ToInt(task.round)},
           {"attempt", ToInt(task.attempt)}};
 }

@@ -1,7 +1,7 @@
 // The catalogue of federated strategies: what each is called, who published it, which numbers it takes, what travels.
 //
 // One table feeds every part: the job file (names, parameters, ranges), the site (which local method, what to upload),
-// the coordinator (coordinator/core/strategy.h has the server's side of each).
+// the coordinator (coordinator/strategies/strategy.h has the server's side of each).
 //
 // Notation in formulas, here and at the server: x the global model, y_i what site i trained from it, d_i = y_i - x its
 // update, p_i its share (weight_i / sum of weights of this round's contributors), n contributors of N sites.

@@ -31,8 +31,7 @@ class AccessTable {
   };
   struct Job {
     std::set<SiteName> sites;
-    std::set<Digest> models;                   // for every site: the global model, auxiliary state
-    std::map<SiteName, std::set<Digest>> own;  // for that site alone
+    Digest model;
     std::uint64_t update_bytes_max = 0;
     std::map<SiteName, Work> work;
   };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "comm/wire/shared_schema.h"
+#include "comm/wire/update_format.h"
 #include "coordinator/core/fold.h"
 
 namespace consilium::coordinator {
@@ -65,20 +67,23 @@ Status CheckModelFile(const std::filesystem::path& path) {
   return Annotate(CheckFinite(file), path.string());
 }
 
-Status CheckUpdateFile(const std::filesystem::path& update, const std::filesystem::path& model) {
+Status CheckUpdateFile(const std::filesystem::path& update, const std::filesystem::path& model,
+                       const UpdateRules& rules) {
   ASSIGN_OR_RETURN(const SafetensorsFile ours, SafetensorsFile::Open(model));
+  ASSIGN_OR_RETURN(tensor::Schema shared, wire::SharedSchema(ours.schema(), rules.personal));
   // The site reads this: where we keep things is none of its business.
   const auto as_data_loss = [&](const Status& status) {
+    if (status.code() == StatusCode::kStorage) return status;  // our disk, not the site's update
     std::string text = status.message();
     if (const std::size_t at = text.find(update.string()); at != std::string::npos)
       text.replace(at, update.string().size(), "the file");
     return status.ok() ? status : DataLoss("the update is unusable: ", text);
   };
-  const StatusOr<SafetensorsFile> theirs = SafetensorsFile::Open(update);
+  const auto theirs =
+      wire::UpdateReader::Open(update, std::make_shared<const tensor::Schema>(std::move(shared)), rules.auxiliary);
   if (theirs.code() == StatusCode::kNotFound) return DataLoss("the update was announced but never uploaded");
   if (!theirs.ok()) return as_data_loss(theirs.status());
-  RETURN_IF_ERROR(as_data_loss(theirs->schema().CheckSame(ours.schema())));
-  return as_data_loss(CheckFinite(*theirs));
+  return as_data_loss(theirs->Check());
 }
 
 StatusOr<Digest> ParametersDigest(const std::filesystem::path& path) {

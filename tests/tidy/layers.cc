@@ -30,11 +30,12 @@ std::span<const Layer> Layers() {
                                                                                 {"torch"}},
       {"trainer/startup",      {"comm/base"},                                   {}},  // runs before torch may be touched
       {"trainer/simulate",     {"comm/base", "comm/tensor", "comm/wire", "comm/sim", "comm/transport", "privacy/*", "datasets/*", "trainer/*",
-                                "coordinator/core", "client/core"},             {"torch"}},
+                                "coordinator/core", "coordinator/strategies", "client/core"}, {"torch"}},
 
       // --- control plane: no torch. The two cores are pure, and neither includes the other.
       {"comm/transport/grpc",  {"comm/base", "comm/tensor", "comm/wire", "comm/transport"}, {"grpc", "protobuf", "openssl"}},
       {"coordinator/core",     {"comm/base", "comm/tensor", "comm/wire", "privacy/*", "datasets/planner"}, {}},
+      {"coordinator/strategies", {"comm/base", "comm/wire", "coordinator/core"}, {}},  // pure, as the core
       {"client/core",          {"comm/base", "comm/tensor", "comm/wire", "privacy/*", "datasets/planner"}, {}},
       {"coordinator",          {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "comm/transport/grpc", "privacy/*", "coordinator/*"},
                                                                                 {"sqlite", "boost"}},
