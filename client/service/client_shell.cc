@@ -75,6 +75,7 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
       signals_(loop_, SIGINT, SIGTERM),
       machine_(std::move(state), options.session) {
   transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
+  link.proxy = options_.proxy;
   link.blobs = blobs_.get();
   link.hello = {.build = kVersion, .instance = RandomHex(SystemEntropy(), 8)};
   link_ = std::make_unique<CoordinatorLink>(

@@ -12,6 +12,7 @@ namespace consilium::client {
 
 struct ClientOptions {
   transport::Kit kit;  // with the coordinator's host and port
+  std::string proxy;   // as GrpcClientOptions::proxy
   std::filesystem::path data;
   std::filesystem::path state;
   std::filesystem::path trainer;  // the program

@@ -40,7 +40,7 @@ StatusOr<fs::path> TrainerAt(const std::string& given) {
 }  // namespace
 
 int ClientVerb(const Arguments& arguments) {
-  std::string kit, data, state, coordinator, trainer;
+  std::string kit, data, state, coordinator, proxy, trainer;
   bool exit_when_done = false;
   Command command(
       "consilium client",
@@ -53,12 +53,16 @@ int ClientVerb(const Arguments& arguments) {
   command.Option("--state", &state, "folder that remembers unfinished work (default: KIT/state)");
   command.Option("--coordinator", &coordinator,
                  "host:port instead of the kit's; the certificate is checked all the same");
+  command.Option("--proxy", &proxy,
+                 "http://[NAME:PASSWORD@]HOST:PORT of an HTTP proxy on the way, or none (default: the variables "
+                 "https_proxy and no_proxy)");
   command.Option("--trainer", &trainer, "the trainer program (default: consilium-trainer beside this one, or on PATH)");
   command.Flag("--exit-when-done", &exit_when_done, "end when the job is over, with its result as exit code");
   return command.Run(arguments, [&]() -> Status {
     ClientOptions options;
     ASSIGN_OR_RETURN(options.kit, transport::ReadKit(kit, transport::Role::kSite));
     RETURN_IF_ERROR(ParseAddress(coordinator, &options.kit));
+    options.proxy = proxy;
     ASSIGN_OR_RETURN(options.trainer, TrainerAt(trainer));
     std::error_code error;
     if (!fs::is_directory(data, error))

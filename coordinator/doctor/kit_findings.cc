@@ -26,10 +26,15 @@ Finding CertificateFinding(const transport::OwnCertificate& own) {
 
 // What a site or an operator can see of the coordinator from here.
 Finding CoordinatorFinding(const transport::Kit& kit, const transport::OwnCertificate& own) {
-  const std::string where = Concat(kit.coordinator_host, ":", kit.coordinator_port);
+  const StatusOr<std::optional<transport::Proxy>> proxy =
+      transport::ChooseProxy("", kit.coordinator_host, transport::ProcessEnvironment());
+  if (!proxy.ok()) return Failing("coordinator", proxy.status(), "mend the variable, or unset it");
+  const std::string way = *proxy ? " (through the HTTP proxy " + (*proxy)->where() + ")" : std::string();
+  const std::string where = transport::HostAndPort(kit.coordinator_host, kit.coordinator_port) + way;
   const Status probe =
       transport::ProbeTls({.host = kit.coordinator_host,
                            .port = kit.coordinator_port,
+                           .proxy = *proxy,
                            .dns_name = transport::CoordinatorDnsName(kit.self.project, kit.coordinator_name)},
                           own);
   if (probe.ok())

@@ -3,12 +3,13 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include <cstdlib>
+#include <utility>
 
 #include "comm/transport/grpc/client_session.h"
 #include "comm/transport/grpc/client_stream.h"
 #include "comm/transport/grpc/grpc_process.h"
 #include "comm/transport/grpc/own_certificate.h"
+#include "comm/transport/grpc/proxy.h"
 #include "comm/transport/grpc/tls_probe.h"
 #include "comm/transport/grpc/tuning.h"
 
@@ -48,9 +49,8 @@ class GrpcSiteTransport final : public SiteTransport {
   ClientSession session_;
 };
 
-bool IsLoopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
-
-std::shared_ptr<grpc::Channel> MakeChannel(const GrpcClientOptions& options, const OwnCertificate& own) {
+std::shared_ptr<grpc::Channel> MakeChannel(const GrpcClientOptions& options, const std::optional<Proxy>& proxy,
+                                           const OwnCertificate& own) {
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = own.ca_pem;
   tls.pem_private_key = own.key_pem;
@@ -59,11 +59,16 @@ std::shared_ptr<grpc::Channel> MakeChannel(const GrpcClientOptions& options, con
   TuneChannel(&arguments, options.keepalive);
   // Who the coordinator is, its certificate says; the address is only the way there.
   arguments.SetSslTargetNameOverride(CoordinatorDnsName(own.self.project, options.coordinator_name));
-  if (IsLoopback(options.host)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  const bool is_ipv6 = options.host.find(':') != std::string::npos;
-  return grpc::CreateCustomChannel(
-      Concat("dns:///", is_ipv6 ? "[" + options.host + "]" : options.host, ":", options.port),
-      grpc::SslCredentials(tls), arguments);
+  // The proxy is chosen here and not by gRPC, whose rules about the environment are not those of other programs, and
+  // which would not let an option override them.  These two arguments are what its own choice ends in.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  std::string address = HostAndPort(options.host, options.port);
+  if (proxy) {
+    arguments.SetString("grpc.http_connect_server", std::exchange(address, proxy->where()));
+    if (!proxy->authorization.empty())
+      arguments.SetString("grpc.http_connect_headers", "Proxy-Authorization:" + proxy->authorization);
+  }
+  return grpc::CreateCustomChannel("dns:///" + address, grpc::SslCredentials(tls), arguments);
 }
 
 // False: the try failed, or the deadline passed.
@@ -76,30 +81,20 @@ bool AwaitReady(grpc::Channel* channel, std::chrono::system_clock::time_point de
   }
 }
 
-Status ExplainFailure(const GrpcClientOptions& options, const OwnCertificate& own) {
-  const TlsProbeOptions probe{.host = options.host,
-                              .port = options.port,
-                              .dns_name = CoordinatorDnsName(own.self.project, options.coordinator_name),
-                              .timeout = options.connect_timeout};
-  const Status status = ProbeTls(probe, own);
-  const bool has_proxy =
-      !IsLoopback(options.host) && (std::getenv("grpc_proxy") != nullptr || std::getenv("https_proxy") != nullptr ||
-                                    std::getenv("http_proxy") != nullptr);
-  if (has_proxy && !status.ok())
-    return Unavailable(status.message(),
-                       " (a proxy is set in the environment, and was tried first: no_proxy=", options.host,
-                       " goes around it)");
-  return status;
-}
-
-Status Connect(grpc::Channel* channel, const GrpcClientOptions& options, const OwnCertificate& own) {
+Status Connect(grpc::Channel* channel, const GrpcClientOptions& options, const std::optional<Proxy>& proxy,
+               const OwnCertificate& own) {
   const auto deadline = std::chrono::system_clock::now() + options.connect_timeout;
   for (;;) {
     if (AwaitReady(channel, deadline)) return Status();
-    RETURN_IF_ERROR(ExplainFailure(options, own));
+    RETURN_IF_ERROR(ProbeTls({.host = options.host,
+                              .port = options.port,
+                              .proxy = proxy,
+                              .dns_name = CoordinatorDnsName(own.self.project, options.coordinator_name),
+                              .timeout = options.connect_timeout},
+                             own));
     // Nothing is wrong now: the coordinator has just come up, or a try was unlucky.
     if (std::chrono::system_clock::now() >= deadline)
-      return Unavailable("the coordinator at ", options.host, ":", options.port,
+      return Unavailable("the coordinator at ", HostAndPort(options.host, options.port),
                          " answers, but no connection was made within ", FormatDuration(options.connect_timeout));
     channel->WaitForStateChange(GRPC_CHANNEL_TRANSIENT_FAILURE, deadline);
   }
@@ -120,8 +115,9 @@ StatusOr<std::unique_ptr<SiteTransport>> ConnectGrpc(GrpcClientOptions options, 
   PrepareGrpcProcess();
   CONSILIUM_CHECK(options.blobs != nullptr && events != nullptr, "the transport needs a blob store and events");
   ASSIGN_OR_RETURN(const OwnCertificate own, LoadOwnCertificate(options.tls, Role::kSite));
-  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, own);
-  RETURN_IF_ERROR(Connect(channel.get(), options, own));
+  ASSIGN_OR_RETURN(const std::optional<Proxy> proxy, ChooseProxy(options.proxy, options.host, ProcessEnvironment()));
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, proxy, own);
+  RETURN_IF_ERROR(Connect(channel.get(), options, proxy, own));
   auto transport = std::make_unique<GrpcSiteTransport>(std::move(options), channel, events);
   transport->Start();
   return std::unique_ptr<SiteTransport>(std::move(transport));

@@ -15,6 +15,8 @@ struct GrpcClientOptions {
   int port = 0;
   // Must be proven by the coordinator's certificate, together with our own certificate's project.
   std::string coordinator_name = "coordinator";
+  // An HTTP proxy as ChooseProxy (grpc/proxy.h) reads it: a URL, "none", or "" for the environment's https_proxy.
+  std::string proxy;
   TlsFiles tls;
   BlobStore* blobs = nullptr;  // where Fetch puts blobs; outlives the transport
   wire::Hello hello;

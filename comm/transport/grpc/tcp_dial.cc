@@ -37,7 +37,8 @@ int ConnectBy(const Socket& socket, const addrinfo& address, Instant deadline) {
   return ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-Status ConnectFailure(const std::string& host, int port, int error) {
+Status ConnectFailure(const std::string& name, int port, int error) {
+  const std::string host = name.find(':') == std::string::npos ? name : "[" + name + "]";
   switch (error) {
     case ECONNREFUSED:
       return Unavailable("nothing listens on ", host, ":", port,

@@ -12,7 +12,6 @@
 
 #include "comm/transport/grpc/certificate_words.h"
 #include "comm/transport/grpc/openssl_handles.h"
-#include "comm/transport/grpc/tcp_dial.h"
 
 namespace consilium::transport {
 namespace {
@@ -73,7 +72,7 @@ struct Probe {
   X509Ptr authority;
   Complaint complaint;
 
-  std::string where() const { return Concat(options.host, ":", options.port); }
+  std::string where() const { return HostAndPort(options.host, options.port); }
   StatusOr<SslContextPtr> MakeContext();
   StatusOr<SslPtr> MakeConnection(SSL_CTX* context, const Socket& socket);
   Status Handshake(SSL* ssl, const Socket& socket);
@@ -187,7 +186,7 @@ Status Probe::AwaitRejection(SSL* ssl, const Socket& socket) {
 Status ProbeTls(const TlsProbeOptions& options, const OwnCertificate& own) {
   const WithoutSigpipe guard;
   Probe probe{options, own, SystemClock().Now() + options.timeout, nullptr, {}};
-  ASSIGN_OR_RETURN(const Socket socket, DialTcp(options.host, options.port, probe.deadline));
+  ASSIGN_OR_RETURN(const Socket socket, DialThrough(options.proxy, options.host, options.port, probe.deadline));
   ASSIGN_OR_RETURN(const SslContextPtr context, probe.MakeContext());
   ASSIGN_OR_RETURN(const SslPtr ssl, probe.MakeConnection(context.get(), socket));
   Status status = probe.Handshake(ssl.get(), socket);
