@@ -9,7 +9,7 @@ namespace {
 
 Json TaskJson(const wire::TaskKey& task) {
   return {{"job", task.job.value()},
-          {"task", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"},
+          {"task", wire::TaskKindName(task.kind)},
           {"round", ToInt(task.round)},
           {"attempt", ToInt(task.attempt)}};
 }

@@ -11,7 +11,7 @@ namespace consilium::wire {
 
 template <typename Io>
 void Fields(Io& io, TaskKey& task) {
-  io(task.job), io(task.round), io(task.attempt), io.Enum(task.kind, TaskKind::kEvaluate);
+  io(task.job), io(task.round), io(task.attempt), io.Enum(task.kind, TaskKind::kStatistics), io(task.subject);
 }
 
 template <typename Variant>

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "comm/base/ids.h"
 #include "comm/wire/blob.h"
@@ -13,6 +16,8 @@ namespace consilium::wire {
 
 inline constexpr std::size_t kTextBytesMax = 1 << 16;
 inline constexpr std::size_t kMetricsMax = 256;
+inline constexpr std::size_t kNamesMax = 256;  // of a set
+inline constexpr std::size_t kNameBytesMax = 256;
 
 // Text and metrics beyond the limits are cut here: a message that no peer accepts would end the session, again and
 // again.
@@ -36,6 +41,23 @@ class FieldWriter : public ByteWriter {
     Put(static_cast<std::uint32_t>(count));
     auto metric = metrics.begin();
     for (std::size_t i = 0; i < count; ++i, ++metric) PutString(metric->first), Put(metric->second);
+  }
+  void operator()(const std::optional<BlobManifest>& manifest) {
+    Put(static_cast<std::uint8_t>(manifest.has_value()));
+    if (manifest) Encode(*manifest, this);
+  }
+  void operator()(const std::set<std::string>& names) {
+    Put(static_cast<std::uint32_t>(std::min(names.size(), kNamesMax)));
+    std::size_t count = 0;
+    for (const std::string& name : names)
+      if (count++ < kNamesMax) PutString(name.substr(0, kNameBytesMax));
+  }
+  // `each(io, item)` lists an item's fields; what is beyond `max` is cut.
+  template <typename T, typename Each>
+  void List(std::vector<T>& items, std::size_t max, Each each) {
+    if (items.size() > max) items.resize(max);
+    Put(static_cast<std::uint32_t>(items.size()));
+    for (T& item : items) each(*this, item);
   }
 };
 
@@ -73,6 +95,27 @@ class FieldReader : public ByteReader {
       if (!metrics.empty() && name <= metrics.rbegin()->first) return Fail("metric names are not in order");
       metrics[name] = value;
     }
+  }
+  void operator()(std::optional<BlobManifest>& manifest) {
+    const auto present = Get<std::uint8_t>();
+    if (present > 1) return Fail(Concat("a truth value of ", int{present}));
+    manifest.reset();
+    if (present == 1) manifest = DecodeManifest(this);
+  }
+  void operator()(std::set<std::string>& names) {
+    const std::uint32_t count = GetCount(4);
+    if (count > kNamesMax) return Fail(Concat(count, " names; at most ", kNamesMax, " are accepted"));
+    for (std::uint32_t i = 0; i < count && status().ok(); ++i) {
+      std::string name = GetString(kNameBytesMax);
+      if (!names.empty() && name <= *names.rbegin()) return Fail("names are not in order");
+      names.insert(std::move(name));
+    }
+  }
+  template <typename T, typename Each>
+  void List(std::vector<T>& items, std::size_t max, Each each) {
+    const std::uint32_t count = GetCount(1);
+    if (count > max) return Fail(Concat(count, " items; at most ", max, " are accepted"));
+    for (std::uint32_t i = 0; i < count && status().ok(); ++i) each(*this, items.emplace_back());
   }
 };
 

@@ -62,13 +62,21 @@ struct ClusterSpec {
   Duration step_timeout = std::chrono::seconds(60);  // a collective that takes longer is a hang
 };
 
-enum class RoundMode { kClose, kWait };
+enum class RoundMode { kClose, kWait, kAsync };
+
+enum class EvaluateOn {
+  kValidation,  // the validation cases of the job's fold; the best model is chosen by them
+  kHeldout,     // cases that nobody trains on; nothing is chosen by them
+};
 
 struct FederationSpec {
   std::int64_t rounds = 10;
   RoundMode mode = RoundMode::kClose;
-  std::int64_t sites_min = 2;      // fewer replies than this at the deadline fail the round
-  std::vector<std::string> sites;  // who takes part; empty: every site of the coordinator's roster
+  std::int64_t sites_min = 2;          // fewer replies than this at the deadline fail the round
+  std::vector<std::string> sites;      // who takes part; empty: every site of the coordinator's roster
+  double sites_fraction = 1;           // share of the sites at hand that a round asks, in (0, 1]; at least sites_min
+  std::int64_t sites_over_select = 0;  // asked beyond that; the round closes when as many as wanted have replied
+  std::int64_t sites_enough = 0;       // so many replies, and a grace for the others, close the round; 0: all
   Duration round_deadline = std::chrono::minutes(20);
   std::int64_t local_epochs = 1;           // epochs a round; ...
   std::int64_t local_iterations = 0;       // ... or, when > 0, one epoch of that many iterations a round
@@ -81,6 +89,12 @@ struct FederationSpec {
   std::map<std::string, std::map<std::string, double>> strategy_matrix;
   // How updates travel up.  Other than none: they are deltas (wire/update_format.h).
   tensor::CompressionSpec compression;
+  std::int64_t evaluate_every = 0;  // rounds between evaluations of the global model; 0: at the end alone
+  EvaluateOn evaluate_on = EvaluateOn::kValidation;
+  std::string evaluate_metric = "dice";  // larger is better, unless its name begins with "loss"
+  std::int64_t early_stop_patience = 0;  // evaluations without an improvement that end the rounds; 0: never
+  double early_stop_min_delta = 0;       // what counts as an improvement
+  bool cross_site = false;               // at the end, every site's model on every site's validation cases
 };
 
 // The strategy's parameter of that name, which it must have.

@@ -5,10 +5,31 @@
 #include "comm/wire/codec.h"
 
 namespace consilium::wire {
+namespace {
+
+constexpr std::size_t kWaitingMax = 64;
+
+}  // namespace
 
 std::ostream& operator<<(std::ostream& out, const TaskKey& task) {
-  return out << task.job << "/" << (task.kind == TaskKind::kTrain ? "round " : "evaluation after round ") << task.round
-             << "." << task.attempt;
+  static constexpr const char* kWords[] = {"round ", "evaluation after round ", "validation after round ",
+                                           "statistics before round "};
+  out << task.job << "/" << kWords[static_cast<std::size_t>(task.kind)] << task.round << "." << task.attempt;
+  return task.subject.empty() ? out : out << " of " << task.subject;
+}
+
+std::string_view TaskKindName(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::kTrain:
+      return "train";
+    case TaskKind::kEvaluate:
+      return "evaluate";
+    case TaskKind::kValidate:
+      return "validate";
+    case TaskKind::kStatistics:
+      return "statistics";
+  }
+  return "unknown";
 }
 
 std::string_view SitePhaseName(SitePhase phase) {
@@ -41,6 +62,8 @@ std::string_view DropReasonName(DropReason reason) {
       return "not_in_cohort";
     case DropReason::kBadUpdate:
       return "bad_update";
+    case DropReason::kStale:
+      return "stale";
   }
   return "unknown";
 }
@@ -48,12 +71,19 @@ std::string_view DropReasonName(DropReason reason) {
 // One function lists a struct's fields for both directions: what is written is what is read.  (Found by
 // argument-dependent lookup from codec.h, so not in an unnamed namespace.)
 template <typename Io>
+void Fields(Io& io, Capability& site) {
+  io(site.cores), io(site.memory_bytes), io(site.gpus), io(site.trainer), io(site.features);
+}
+template <typename Io>
 void Fields(Io& io, Hello& hello) {
   io(hello.protocol_major), io(hello.protocol_minor), io(hello.build), io(hello.instance);
+  Fields(io, hello.capability);
 }
 template <typename Io>
 void Fields(Io& io, Heartbeat& beat) {
   io.Enum(beat.phase, SitePhase::kUploading), Fields(io, beat.task), io(beat.progress), io(beat.metrics);
+  io.List(beat.waiting, kWaitingMax, [](auto& list_io, TaskKey& task) { Fields(list_io, task); });
+  io(beat.download_bytes_per_second), io(beat.upload_bytes_per_second), io(beat.trouble);
 }
 template <typename Io>
 void Fields(Io& io, UpdateReady& ready) {
@@ -73,11 +103,11 @@ void Fields(Io& io, Welcome& welcome) {
 }
 template <typename Io>
 void Fields(Io& io, Task& task) {
-  Fields(io, task.task), io(task.job_json), io(task.model), io(task.deadline_ms);
+  Fields(io, task.task), io(task.job_json), io(task.model), io(task.deadline_ms), io(task.auxiliary);
 }
 template <typename Io>
 void Fields(Io& io, Receipt& receipt) {
-  Fields(io, receipt.task), io.Enum(receipt.reason, DropReason::kBadUpdate), io(receipt.detail);
+  Fields(io, receipt.task), io.Enum(receipt.reason, DropReason::kStale), io(receipt.detail);
 }
 template <typename Io>
 void Fields(Io& io, StandDown& down) {

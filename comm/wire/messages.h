@@ -5,22 +5,31 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "comm/base/ids.h"
 #include "comm/wire/blob.h"
+#include "comm/wire/capability.h"
 
 namespace consilium::wire {
 
 inline constexpr std::uint32_t kProtocolMajor = 1;  // peers of another major version are refused by name
-inline constexpr std::uint32_t kProtocolMinor = 0;
-inline constexpr std::size_t kMessageBytesMax = 1 << 20;
+inline constexpr std::uint32_t kProtocolMinor = 1;
+// A task with the manifests of two blobs of kBlobBytesMax (512 KiB each), its job, and room.
+inline constexpr std::size_t kMessageBytesMax = 3 << 19;
 
 enum class TaskKind : std::uint8_t {
-  kTrain,     // train on the given global model and upload the result
-  kEvaluate,  // predict held-out cases with the given model and report their Dice; nothing is uploaded
+  kTrain,       // train on the given model and upload the result
+  kEvaluate,    // predict held-out cases with the given model and report their Dice; nothing is uploaded
+  kValidate,    // the same on the validation cases of the job's fold
+  kStatistics,  // compute additive statistics of the data set and upload them as a file
 };
+std::string_view TaskKindName(TaskKind kind);  // "train"
+// Does the task end with a blob that is uploaded?
+constexpr bool HasUpload(TaskKind kind) { return kind == TaskKind::kTrain || kind == TaskKind::kStatistics; }
 
 // Which piece of work: what makes a repeated message idempotent and a stale one recognisable.
 struct TaskKey {
@@ -28,6 +37,8 @@ struct TaskKey {
   Round round{};
   Attempt attempt{};
   TaskKind kind = TaskKind::kTrain;
+  // Whose model is validated: "" the global one, else that site's (cross-site evaluation).
+  std::string subject{};
   friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
 };
 std::ostream& operator<<(std::ostream& out, const TaskKey& task);
@@ -44,6 +55,7 @@ struct Hello {
   std::uint32_t protocol_minor = kProtocolMinor;
   std::string build;     // "0.1.0"
   std::string instance;  // random per process start: a restarted client is recognised
+  Capability capability{};
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -53,13 +65,18 @@ std::string_view SitePhaseName(SitePhase phase);
 // Every heartbeat_interval, also while the site trains.
 struct Heartbeat {
   SitePhase phase = SitePhase::kIdle;
-  TaskKey task;         // of the work in hand; empty job when idle
-  double progress = 0;  // 0 to 1
-  Metrics metrics;      // of the work in hand, e.g. the running loss
+  TaskKey task;                        // of the work in hand; empty job when idle
+  double progress = 0;                 // 0 to 1
+  Metrics metrics;                     // of the work in hand, e.g. the running loss
+  std::vector<TaskKey> waiting{};      // given, and not begun yet: a site does one task at a time; at most 64
+  double download_bytes_per_second{};  // of the last transfer; 0: none yet
+  double upload_bytes_per_second{};
+  std::string trouble{};  // what went wrong with the work in hand and is being tried again; "" when nothing
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
-// The update is uploaded as a blob before this is sent; sent again after a reconnect until a Receipt comes.
+// The answer to kTrain and kStatistics.  The blob is uploaded before this is sent; sent again after a reconnect until a
+// Receipt comes.
 struct UpdateReady {
   TaskKey task;
   BlobManifest update;
@@ -68,7 +85,7 @@ struct UpdateReady {
   friend bool operator==(const UpdateReady&, const UpdateReady&) = default;
 };
 
-// The answer to kEvaluate.
+// The answer to kEvaluate and kValidate.
 struct EvaluationReport {
   TaskKey task;
   Metrics metrics;  // "dice", "dice.<class>", "cases"
@@ -99,9 +116,10 @@ struct Welcome {
 // Work to do.  Sent again after a reconnect while it is still wanted; the same key is the same work.
 struct Task {
   TaskKey task;
-  std::string job_json;           // the resolved job (wire/job.h)
-  BlobManifest model;             // the global model to start from
-  std::uint64_t deadline_ms = 0;  // time left until the round closes; 0: none
+  std::string job_json;                     // the resolved job (wire/job.h)
+  BlobManifest model;                       // the model to start from
+  std::uint64_t deadline_ms = 0;            // time left until the round closes; 0: none
+  std::optional<BlobManifest> auxiliary{};  // what the strategy's local method needs beside the model (safetensors)
   friend bool operator==(const Task&, const Task&) = default;
 };
 
@@ -112,6 +130,7 @@ enum class DropReason : std::uint8_t {
   kUnknownTask,  // no such job, round or attempt
   kNotInCohort,  // the site is not part of this round
   kBadUpdate,    // not the model's tensors, not finite, wrong size, blob missing
+  kStale,        // mode async: trained on a model that is too many rounds old
 };
 std::string_view DropReasonName(DropReason reason);
 

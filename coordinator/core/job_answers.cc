@@ -11,7 +11,7 @@ Json TaskJson(const SiteName& site, const wire::TaskKey& task) {
   return {{"site", site.value()},
           {"round", ToInt(task.round)},
           {"attempt", ToInt(task.attempt)},
-          {"task", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}};
+          {"task", wire::TaskKindName(task.kind)}};
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ void JobMachine::On(const UpdateChecked& input) {
 
 void JobMachine::AcceptUpdate(const SiteName& site, const PendingUpdate& pending) {
   const wire::UpdateReady& ready = pending.ready;
-  Commit(UpdateAccepted{site, ready.task, ready.update, ready.weight, ready.metrics});
+  Commit(UpdateAccepted{site, ready.task, ready.update, ready.weight, ready.metrics, Seconds(pending.after)});
   SendReceipt(site, {ready.task, wire::DropReason::kNone, ""});
   Json fields = TaskJson(site, ready.task);
   fields["weight"] = ready.weight;

@@ -48,7 +48,7 @@ void JobMachine::On(const Started& input) {
     Note("recovered", {{"phase", PhaseName(state_.phase())}, {"round", ToInt(state_.round())}});
   }
   for (const SiteName& site : input.lost_updates) {
-    Commit(UpdateWithdrawn{site});
+    Commit(UpdateWithdrawn{site, state_.KeyFor(site)});
     Note("update_lost", {{"site", site.value()}, {"round", ToInt(state_.round())}});
   }
   EnterPhase();
@@ -97,7 +97,8 @@ void JobMachine::On(const TimerFired& input) {
 void JobMachine::On(const FoldDone& input) {
   if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
   const double seconds = Seconds(now_ - phase_since_);
-  Commit(ModelPublished{input.round, input.model, input.parameters});
+  Commit(ModelPublished{input.round, input.model, input.parameters, input.strategy_state, input.auxiliary,
+                        input.site_models, input.notes.dump()});
   actions_.push_back(Publish{input.round, input.model});
   Note("model_published", {{"round", ToInt(input.round)},
                            {"digest", input.model.digest.ToHex()},

@@ -61,6 +61,10 @@ class JobMachine {
   void On(const TimerFired& input);
   void On(const UpdateChecked& input);
   void On(const FoldDone& input);
+  void On(const LocalModelsBuilt&) {}
+  void On(const AbortJob&) {}
+  void On(const PauseJob&) {}
+  void On(const ResumeJob&) {}
 
   // job_answers.cc: what sites say about their tasks
   void OnAnswer(const SiteName& site, const wire::UpdateReady& ready);

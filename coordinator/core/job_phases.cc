@@ -109,11 +109,11 @@ void JobMachine::SendTask(const SiteName& site) {
     deadline_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(left, 1));
   }
   const wire::TaskKey key = state_.KeyFor(site);
-  Tell(site, wire::Task{key, state_.opened().job_json, state_.model(), deadline_ms});
+  Tell(site, wire::Task{key, state_.opened().job_json, state_.ModelFor(site), deadline_ms, state_.auxiliary()});
   Note("task_sent", {{"site", site.value()},
                      {"round", ToInt(key.round)},
                      {"attempt", ToInt(key.attempt)},
-                     {"task", key.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}});
+                     {"task", wire::TaskKindName(key.kind)}});
 }
 
 void JobMachine::OnDeadline() {
@@ -182,11 +182,14 @@ std::string JobMachine::Describe(const std::vector<SiteName>& missing) const {
 // --- folding and the end
 
 void JobMachine::Fold() {
-  FoldRound fold{state_.round(), {}};
+  FoldRound fold{state_.round(), {}, state_.model(), state_.strategy_state(), state_.opened().sites.size()};
   for (const auto& [site, work] : state_.cohort())
     if (work.update)
-      fold.contributions.push_back(
-          {site, work.update->update, state_.plan().weighting == Weighting::kEqual ? 1.0 : work.update->weight});
+      fold.contributions.push_back({.site = site,
+                                    .update = work.update->update,
+                                    .weight = state_.plan().weighting == Weighting::kEqual ? 1.0 : work.update->weight,
+                                    .metrics = work.update->metrics,
+                                    .base = state_.ModelFor(site).digest});
   actions_.push_back(std::move(fold));
 }
 

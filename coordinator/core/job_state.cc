@@ -91,6 +91,21 @@ std::vector<SiteName> JobState::Awaited() const {
   return awaited;
 }
 
+const wire::BlobManifest& JobState::ModelFor(const SiteName& site) const {
+  const auto own = site_models_.find(site);
+  return own == site_models_.end() ? model_ : own->second;
+}
+
+std::set<Digest> JobState::LiveBlobs() const {
+  std::set<Digest> live = {model_.digest};
+  for (const auto* kept : {&strategy_state_, &auxiliary_})
+    if (*kept) live.insert((*kept)->digest);
+  for (const auto& [site, model] : site_models_) live.insert(model.digest);
+  for (const auto& [site, work] : cohort_)
+    if (work.update) live.insert(work.update->update.digest);
+  return live;
+}
+
 // --- what may follow what
 
 Status JobState::Check(const JobOpened& record) const {
@@ -173,6 +188,11 @@ Status JobState::Check(const UpdateWithdrawn& record) const {
   return held ? Status() : DataLoss("no update of ", record.site, " is held");
 }
 
+Status JobState::Check(const EvaluationClosed&) const { return DataLoss("this job has no such step"); }
+Status JobState::Check(const TaskGiven&) const { return DataLoss("this job has no such step"); }
+Status JobState::Check(const JobPaused&) const { return DataLoss("this job has no such step"); }
+Status JobState::Check(const JobResumed&) const { return DataLoss("this job has no such step"); }
+
 // --- what follows
 
 void JobState::Take(const JobOpened& record) {
@@ -216,6 +236,9 @@ void JobState::Take(const ModelPublished& record) {
   phase_ = Phase::kGathering;
   model_ = record.model;
   parameters_ = record.parameters;
+  strategy_state_ = record.strategy_state;
+  auxiliary_ = record.auxiliary;
+  site_models_ = record.site_models;
   round_ = Round(ToInt(round_) + 1);
   cohort_.clear();
 }

@@ -70,6 +70,14 @@ class JobState {
   bool all_rounds_done() const { return round_ == plan_.rounds; }
   const wire::BlobManifest& model() const { return model_; }  // the newest global model
   const Digest& parameters() const { return parameters_; }    // its weights' digest; zeros before the first fold
+  // What the strategy keeps, and sends beside the model (ModelPublished).
+  const std::optional<wire::BlobManifest>& strategy_state() const { return strategy_state_; }
+  const std::optional<wire::BlobManifest>& auxiliary() const { return auxiliary_; }
+  const std::map<SiteName, wire::BlobManifest>& site_models() const { return site_models_; }
+  // The model that this site starts the next round from.
+  const wire::BlobManifest& ModelFor(const SiteName& site) const;
+  // Every blob that the job still needs.
+  std::set<Digest> LiveBlobs() const;
   // The open (or just closed) round's or evaluation's sites.
   const std::map<SiteName, SiteWork>& cohort() const { return cohort_; }
   // Whose updates each closed round took.
@@ -97,6 +105,10 @@ class JobState {
   Status Check(const EvaluationAccepted& record) const;
   Status Check(const JobFinished& record) const;
   Status Check(const UpdateWithdrawn& record) const;
+  Status Check(const EvaluationClosed& record) const;
+  Status Check(const TaskGiven& record) const;
+  Status Check(const JobPaused& record) const;
+  Status Check(const JobResumed& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
   void Take(const JobOpened& record);
@@ -109,6 +121,10 @@ class JobState {
   void Take(const EvaluationAccepted& record);
   void Take(const JobFinished& record);
   void Take(const UpdateWithdrawn& record);
+  void Take(const EvaluationClosed&) {}
+  void Take(const TaskGiven&) {}
+  void Take(const JobPaused&) {}
+  void Take(const JobResumed&) {}
   void OpenCohort(const std::vector<SiteName>& cohort);
 
   Phase phase_ = Phase::kNew;
@@ -117,6 +133,8 @@ class JobState {
   Round round_{};
   wire::BlobManifest model_;
   Digest parameters_;
+  std::optional<wire::BlobManifest> strategy_state_, auxiliary_;
+  std::map<SiteName, wire::BlobManifest> site_models_;
   std::map<SiteName, SiteWork> cohort_;
   std::vector<std::set<SiteName>> past_;
   JobFinished outcome_;

@@ -1,6 +1,8 @@
 // What goes into the job machine and what comes out of it.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,6 +22,7 @@ struct Started {
 // Proven by the site's certificate.  A site that connects anew is disconnected first, if it was connected.
 struct SiteConnected {
   SiteName site;
+  wire::Capability capability{};
 };
 struct SiteDisconnected {
   SiteName site;
@@ -38,15 +41,34 @@ struct UpdateChecked {
   wire::TaskKey task;
   Status verdict;
 };
-// The answer to FoldRound: the new model is durably in the blob store.  (A fold that cannot be done, for want of disk
-// space for example, ends the coordinator instead; restarted, it folds again.)
+// The answer to FoldRound: the new model, and every other blob named here, is durably in the blob store.  (A fold that
+// cannot be done, for want of disk space for example, ends the coordinator instead; restarted, it folds again.)
 struct FoldDone {
   Round round{};
   wire::BlobManifest model;
   Digest parameters;
+  std::optional<wire::BlobManifest> strategy_state{};    // given back with the next FoldRound
+  std::optional<wire::BlobManifest> auxiliary{};         // sent with the next round's tasks
+  std::map<SiteName, wire::BlobManifest> site_models{};  // who starts the next round from a model of its own
+  Json notes = Json::object();                           // scalars for metrics.jsonl
+};
+// The answer to BuildLocalModels; the blobs are durably in the store.
+struct LocalModelsBuilt {
+  std::map<SiteName, wire::BlobManifest> models;
+};
+// An operator's word.
+struct AbortJob {
+  std::string by, reason;
+};
+struct PauseJob {
+  std::string by;
+};
+struct ResumeJob {
+  std::string by;
 };
 
-using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone>;
+using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone,
+                           LocalModelsBuilt, AbortJob, PauseJob, ResumeJob>;
 
 // --- out: to be executed in order
 
@@ -73,14 +95,31 @@ struct Contribution {
   SiteName site;
   wire::BlobManifest update;
   double weight = 1;
+  wire::Metrics metrics{};
+  std::uint32_t staleness = 0;  // rounds between the model that it was trained from and this one; 0 unless mode async
+  Digest base{};                // the blob that the site started from
   friend bool operator==(const Contribution&, const Contribution&) = default;
 };
 // Answer with FoldDone.
 struct FoldRound {
   Round round{};
-  std::vector<Contribution> contributions;  // in name order
+  std::vector<Contribution> contributions;  // in name order; in mode async a site may be in it more than once
+  wire::BlobManifest model{};               // the global model in force
+  std::optional<wire::BlobManifest> strategy_state{};  // of the last FoldDone
+  std::size_t sites_total = 0;                         // that take part in the job
 };
-// A new global model is in force: blobs other than it are no longer needed.
+// Each site's own model as a blob of its own: the model that it started from and its last update, put together.  Answer
+// with LocalModelsBuilt.
+struct BuildLocalModels {
+  std::vector<Contribution> contributions;  // in name order
+  wire::BlobManifest model{};               // the model that they started from
+};
+// End the site's session: it was silent for too long.  It may connect again.
+struct Disconnect {
+  SiteName site;
+  std::string reason;
+};
+// A new global model is in force: blobs that JobState::LiveBlobs() does not name are no longer needed.
 struct Publish {
   Round round{};
   wire::BlobManifest model;
@@ -93,6 +132,7 @@ struct Report {
   Json fields;        // a map
 };
 
-using Action = std::variant<Persist, Send, SetTimer, CheckUpdate, FoldRound, Publish, Finish, Report>;
+using Action = std::variant<Persist, Send, SetTimer, CheckUpdate, FoldRound, Publish, Finish, Report, BuildLocalModels,
+                            Disconnect>;
 
 }  // namespace consilium::coordinator

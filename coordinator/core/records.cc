@@ -4,7 +4,7 @@ namespace consilium::coordinator {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
-constexpr std::size_t kMetricsMax = 4096;
+constexpr std::size_t kEntriesMax = 65536;
 
 // Writer and Reader take the same list of fields (Fields() below), so what is written is what is read.
 struct Writer {
@@ -23,9 +23,15 @@ struct Writer {
     bytes.Put(static_cast<std::uint32_t>(sites.size()));
     for (const SiteName& site : sites) (*this)(site);
   }
-  void operator()(const wire::Metrics& metrics) {
-    bytes.Put(static_cast<std::uint32_t>(metrics.size()));
-    for (const auto& [name, value] : metrics) bytes.PutString(name), bytes.Put(value);
+  // Metrics, and manifests by name.
+  template <typename Key, typename Value>
+  void operator()(const std::map<Key, Value>& map) {
+    bytes.Put(static_cast<std::uint32_t>(map.size()));
+    for (const auto& [key, value] : map) (*this)(key), (*this)(value);
+  }
+  void operator()(const std::optional<wire::BlobManifest>& manifest) {
+    bytes.Put(static_cast<std::uint8_t>(manifest.has_value()));
+    if (manifest) (*this)(*manifest);
   }
 };
 
@@ -40,7 +46,10 @@ struct Reader {
   void operator()(Round& round) { round = bytes.Get<Round>(); }
   void operator()(Attempt& attempt) { attempt = bytes.Get<Attempt>(); }
   void operator()(StatusCode& code) { Enum(code, StatusCode::kUnimplemented); }
-  void operator()(wire::TaskKind& kind) { Enum(kind, wire::TaskKind::kEvaluate); }
+  void operator()(wire::TaskKind& kind) { Enum(kind, wire::TaskKind::kStatistics); }
+  void operator()(CloseReason& reason) { Enum(reason, CloseReason::kDeadline); }
+  void operator()(Purpose& purpose) { Enum(purpose, Purpose::kCrossSite); }
+  void operator()(std::uint32_t& value) { value = bytes.Get<std::uint32_t>(); }
   void operator()(Digest& digest) {
     if (const ByteSpan raw = bytes.GetRaw(digest.bytes.size()); !raw.empty())
       std::copy(raw.begin(), raw.end(), digest.bytes.begin());
@@ -50,15 +59,22 @@ struct Reader {
     const std::uint32_t count = bytes.GetCount(sizeof(std::uint32_t));
     for (std::uint32_t i = 0; i < count && bytes.status().ok(); ++i) (*this)(sites.emplace_back());
   }
-  void operator()(wire::Metrics& metrics) {
+  template <typename Key, typename Value>
+  void operator()(std::map<Key, Value>& map) {
     const std::uint32_t count = bytes.GetCount(sizeof(std::uint32_t) + sizeof(double));
-    if (count > kMetricsMax) return bytes.Fail(Concat(count, " metrics"));
+    if (count > kEntriesMax) return bytes.Fail(Concat(count, " entries"));
     for (std::uint32_t i = 0; i < count && bytes.status().ok(); ++i) {
-      const std::string name = bytes.GetString(kTextBytesMax);
-      const auto value = bytes.Get<double>();
-      if (!metrics.empty() && name <= metrics.rbegin()->first) return bytes.Fail("metric names are not in order");
-      metrics[name] = value;
+      Key key;
+      Value value{};
+      (*this)(key), (*this)(value);
+      if (!map.empty() && key <= map.rbegin()->first) return bytes.Fail("names are not in order");
+      map.emplace(std::move(key), std::move(value));
     }
+  }
+  void operator()(std::optional<wire::BlobManifest>& manifest) {
+    const auto present = bytes.Get<std::uint8_t>();
+    if (present > 1) return bytes.Fail("a truth value that is neither 0 nor 1");
+    if (present == 1) (*this)(manifest.emplace());
   }
   template <typename T>
   void Enum(T& value, T last) {
@@ -69,7 +85,7 @@ struct Reader {
 
 template <typename Io, typename Key>
 void TaskFields(Io& io, Key& task) {
-  io(task.job), io(task.round), io(task.attempt), io(task.kind);
+  io(task.job), io(task.round), io(task.attempt), io(task.kind), io(task.subject);
 }
 
 // `T` is the record, const when writing.
@@ -79,24 +95,30 @@ void Fields(Io& io, T& record) {
   if constexpr (std::is_same_v<R, JobOpened>) {
     io(record.job), io(record.job_json), io(record.sites), io(record.model);
   } else if constexpr (std::is_same_v<R, RoundOpened>) {
-    io(record.round), io(record.cohort), io(record.model);
+    io(record.round), io(record.cohort), io(record.model), io(record.target);
   } else if constexpr (std::is_same_v<R, UpdateAccepted>) {
-    io(record.site), TaskFields(io, record.task), io(record.update), io(record.weight), io(record.metrics);
+    io(record.site), TaskFields(io, record.task), io(record.update), io(record.weight), io(record.metrics),
+        io(record.seconds);
   } else if constexpr (std::is_same_v<R, TaskFailureRecorded>) {
     io(record.site), TaskFields(io, record.task), io(record.code), io(record.message);
   } else if constexpr (std::is_same_v<R, RoundClosed>) {
-    io(record.round), io(record.contributors), io(record.missing);
+    io(record.round), io(record.contributors), io(record.missing), io(record.reason);
   } else if constexpr (std::is_same_v<R, ModelPublished>) {
-    io(record.round), io(record.model), io(record.parameters);
+    io(record.round), io(record.model), io(record.parameters), io(record.strategy_state), io(record.auxiliary),
+        io(record.site_models), io(record.notes);
   } else if constexpr (std::is_same_v<R, EvaluationOpened>) {
-    io(record.cohort);
+    io(record.cohort), io(record.purpose), io(record.kind), io(record.subjects);
   } else if constexpr (std::is_same_v<R, EvaluationAccepted>) {
     io(record.site), TaskFields(io, record.task), io(record.metrics);
   } else if constexpr (std::is_same_v<R, JobFinished>) {
     io(record.code), io(record.message);
+  } else if constexpr (std::is_same_v<R, EvaluationClosed>) {
+    io(record.reason);
+  } else if constexpr (std::is_same_v<R, JobPaused> || std::is_same_v<R, JobResumed>) {
+    io(record.by);
   } else {
-    static_assert(std::is_same_v<R, UpdateWithdrawn>);
-    io(record.site);
+    static_assert(std::is_same_v<R, UpdateWithdrawn> || std::is_same_v<R, TaskGiven>);
+    io(record.site), TaskFields(io, record.task);
   }
 }
 
@@ -117,6 +139,7 @@ StatusOr<Record> DecodeAs(std::uint8_t index, Reader* reader) {
 
 Bytes Encode(const Record& record) {
   Writer writer;
+  writer(kRecordFormat);
   writer(static_cast<std::uint8_t>(record.index()));
   std::visit([&](const auto& alternative) { Fields(writer, alternative); }, record);
   return std::move(writer.bytes).Take();
@@ -124,15 +147,31 @@ Bytes Encode(const Record& record) {
 
 StatusOr<Record> DecodeRecord(ByteSpan bytes) {
   Reader reader{ByteReader(bytes)};
+  const auto format = reader.bytes.Get<std::uint8_t>();
+  RETURN_IF_ERROR(reader.bytes.status());
+  if (format != kRecordFormat)
+    return FailedPrecondition("a journal record of format ", int{format}, "; this build reads format ",
+                              int{kRecordFormat}, ", use the version that began the job");
   const auto index = reader.bytes.Get<std::uint8_t>();
   RETURN_IF_ERROR(reader.bytes.status());
   return DecodeAs(index, &reader);
 }
 
+std::string_view CloseReasonName(CloseReason reason) {
+  static constexpr std::string_view kNames[] = {"all_answered", "enough", "deadline"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
+std::string_view PurposeName(Purpose purpose) {
+  static constexpr std::string_view kNames[] = {"final", "round", "cross_site"};
+  return kNames[static_cast<std::size_t>(purpose)];
+}
+
 std::string_view RecordName(const Record& record) {
   static constexpr std::string_view kNames[] = {
-      "JobOpened",      "RoundOpened",      "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
-      "ModelPublished", "EvaluationOpened", "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn"};
+      "JobOpened",        "RoundOpened",      "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
+      "ModelPublished",   "EvaluationOpened", "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
+      "EvaluationClosed", "TaskGiven",        "JobPaused",          "JobResumed"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -4,6 +4,8 @@
 // (who is connected, timers, progress) can be lost.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,7 +26,15 @@ struct RoundOpened {
   Round round{};
   std::vector<SiteName> cohort;  // in name order
   Digest model;                  // the blob that the cohort starts from; repeated here so that a journal reads alone
+  std::uint32_t target = 0;      // so many accepted updates close the round; 0: one of every site
   friend bool operator==(const RoundOpened&, const RoundOpened&) = default;
+};
+
+// Mode async: the site was given this task on the model in force, and has it in hand until it answers.
+struct TaskGiven {
+  SiteName site;
+  wire::TaskKey task;
+  friend bool operator==(const TaskGiven&, const TaskGiven&) = default;
 };
 
 // The update is in the blob store, has the model's tensors and finite values.
@@ -34,12 +44,14 @@ struct UpdateAccepted {
   wire::BlobManifest update;
   double weight = 1;
   wire::Metrics metrics;
+  double seconds = 0;  // from the round's opening (mode async: the task's giving) to the announcement
   friend bool operator==(const UpdateAccepted&, const UpdateAccepted&) = default;
 };
 
 // An accepted update's body was lost with the machine (power, disk); its site is asked again.
 struct UpdateWithdrawn {
   SiteName site;
+  wire::TaskKey task;
   friend bool operator==(const UpdateWithdrawn&, const UpdateWithdrawn&) = default;
 };
 
@@ -52,10 +64,18 @@ struct TaskFailureRecorded {
   friend bool operator==(const TaskFailureRecorded&, const TaskFailureRecorded&) = default;
 };
 
+enum class CloseReason : std::uint8_t {
+  kAllAnswered,
+  kEnough,    // as many as were wanted have replied; the others are not to blame
+  kDeadline,  // whoever is missing then has missed the round
+};
+std::string_view CloseReasonName(CloseReason reason);  // "deadline"
+
 // No further update of the round counts; the accepted ones are folded.
 struct RoundClosed {
   Round round{};
   std::vector<SiteName> contributors, missing;  // together the cohort; each in name order
+  CloseReason reason = CloseReason::kAllAnswered;
   friend bool operator==(const RoundClosed&, const RoundClosed&) = default;
 };
 
@@ -63,11 +83,26 @@ struct ModelPublished {
   Round round{};
   wire::BlobManifest model;
   Digest parameters;  // tensor::ParameterVector::digest() of the model: equal digests are equal weights
+  std::optional<wire::BlobManifest> strategy_state{};    // what the strategy keeps for the next round
+  std::optional<wire::BlobManifest> auxiliary{};         // what the next round's tasks carry beside the model
+  std::map<SiteName, wire::BlobManifest> site_models{};  // who starts from a model of its own; others from `model`
+  std::string notes = "{}";                              // the strategy's JSON object for metrics.jsonl
   friend bool operator==(const ModelPublished&, const ModelPublished&) = default;
 };
 
+enum class Purpose : std::uint8_t {
+  kFinal,      // the final model, on held-out cases
+  kRound,      // the newest model, every so many rounds
+  kCrossSite,  // every site's model on every site's validation cases, at the end
+};
+std::string_view PurposeName(Purpose purpose);  // "final"
+
 struct EvaluationOpened {
-  std::vector<SiteName> cohort;
+  std::vector<SiteName> cohort;  // in name order
+  Purpose purpose = Purpose::kFinal;
+  wire::TaskKind kind = wire::TaskKind::kEvaluate;  // or kValidate
+  // What is evaluated: TaskKey::subject to its model.  "" is the global one.
+  std::map<std::string, wire::BlobManifest> subjects{};
   friend bool operator==(const EvaluationOpened&, const EvaluationOpened&) = default;
 };
 
@@ -78,6 +113,22 @@ struct EvaluationAccepted {
   friend bool operator==(const EvaluationAccepted&, const EvaluationAccepted&) = default;
 };
 
+// Whoever has not answered is missing.
+struct EvaluationClosed {
+  CloseReason reason = CloseReason::kAllAnswered;
+  friend bool operator==(const EvaluationClosed&, const EvaluationClosed&) = default;
+};
+
+// An operator's word: nothing new is opened until the job is resumed; what is open goes on.
+struct JobPaused {
+  std::string by;  // the operator's name
+  friend bool operator==(const JobPaused&, const JobPaused&) = default;
+};
+struct JobResumed {
+  std::string by;
+  friend bool operator==(const JobResumed&, const JobResumed&) = default;
+};
+
 struct JobFinished {
   StatusCode code = StatusCode::kOk;
   std::string message;
@@ -85,11 +136,16 @@ struct JobFinished {
 };
 
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
-                            EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn>;
+                            EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
+                            TaskGiven, JobPaused, JobResumed>;
 
-// Canonical bytes: u8 alternative, then the fields.
+// Raised with every change of what records hold, so that a build knows what it can read.
+inline constexpr std::uint8_t kRecordFormat = 2;
+
+// Canonical bytes: u8 kRecordFormat, u8 alternative, then the fields.
 Bytes Encode(const Record& record);
-// Errors: DataLoss for anything that Encode cannot have written.
+// Errors: FailedPrecondition for a record of another format; DataLoss for anything else that Encode cannot have
+// written.
 StatusOr<Record> DecodeRecord(ByteSpan bytes);
 // "RoundClosed", for people.
 std::string_view RecordName(const Record& record);

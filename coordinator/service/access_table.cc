@@ -14,7 +14,10 @@ void AccessTable::Show(const JobState& state) {
   const std::lock_guard lock(mutex_);
   Job& job = jobs_[state.opened().job];
   job.sites.insert(state.opened().sites.begin(), state.opened().sites.end());
-  job.model = state.model().digest;
+  job.models = {state.model().digest};
+  if (state.auxiliary()) job.models.insert(state.auxiliary()->digest);
+  job.own.clear();
+  for (const auto& [site, model] : state.site_models()) job.own[site].insert(model.digest);
   job.update_bytes_max = UpdateBytesMax(state.model());
   std::map<SiteName, Work> work;
   if (state.phase() == Phase::kCollecting) {
@@ -32,7 +35,9 @@ Status AccessTable::AuthorizeFetch(const SiteName& site, const Digest& digest) c
   const std::lock_guard lock(mutex_);
   bool in_force = false;
   for (const auto& [name, job] : jobs_) {
-    if (job.model != digest) continue;
+    const auto own = job.own.find(site);
+    if (own != job.own.end() && own->second.contains(digest)) return Status();
+    if (!job.models.contains(digest)) continue;
     if (job.sites.contains(site)) return Status();
     in_force = true;
   }

@@ -31,7 +31,8 @@ class AccessTable {
   };
   struct Job {
     std::set<SiteName> sites;
-    Digest model;
+    std::set<Digest> models;                   // for every site: the global model, auxiliary state
+    std::map<SiteName, std::set<Digest>> own;  // for that site alone
     std::uint64_t update_bytes_max = 0;
     std::map<SiteName, Work> work;
   };

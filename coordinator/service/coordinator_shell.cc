@@ -93,6 +93,11 @@ Status Coordinator::Open() {
   ASSIGN_OR_RETURN(blobs_, transport::BlobStore::Open(options_.state / "blobs"));
   RunnerServices services{.loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_};
   services.send = [this](const SiteName& site, wire::CoordinatorMessage message) { Send(site, std::move(message)); };
+  services.disconnect = [this](const SiteName& site, const std::string& reason) {
+    const auto session = sessions_.find(site);
+    if (session != sessions_.end() && transport_)
+      transport_->Close(session->second, {StatusCode::kUnavailable, reason});
+  };
   services.die = [this](const Status& status) { Stop(status); };
   services.finished = [this] { OnJobFinished(); };
   ASSIGN_OR_RETURN(runner_, OpenJob({.state = options_.state,
@@ -145,10 +150,10 @@ void Coordinator::FreeBacklogPlace(const SiteName& site) {
   --backlog_[site];
 }
 
-void Coordinator::OnConnect(const SiteName& site, SessionId session, const wire::Hello&) {
-  boost::asio::post(loop_, [this, site, session] {
+void Coordinator::OnConnect(const SiteName& site, SessionId session, const wire::Hello& hello) {
+  boost::asio::post(loop_, [this, site, session, capability = hello.capability] {
     sessions_[site] = session;
-    runner_->Connected(site);
+    runner_->Connected(site, capability);
   });
 }
 

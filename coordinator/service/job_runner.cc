@@ -55,7 +55,9 @@ void JobRunner::Start() {
   Step(started);
 }
 
-void JobRunner::Connected(const SiteName& site) { Step(SiteConnected{site}); }
+void JobRunner::Connected(const SiteName& site, const wire::Capability& capability) {
+  Step(SiteConnected{site, capability});
+}
 
 void JobRunner::Disconnected(const SiteName& site, const Status& reason) {
   Step(SiteDisconnected{site, reason.message()});
@@ -171,11 +173,15 @@ void JobRunner::Execute(const Report& action) {
   RecordEvent(events_.get(), *services_.clock, state().opened().job, action.event, action.fields);
 }
 
-std::set<Digest> JobRunner::LiveBlobs() const {
-  std::set<Digest> live = {state().model().digest};
-  for (const auto& [site, work] : state().cohort())
-    if (work.update) live.insert(work.update->update.digest);
-  return live;
+void JobRunner::Execute(const Disconnect& action) {
+  if (services_.disconnect) services_.disconnect(action.site, action.reason);
+}
+
+// An uncompressed update of weights is the site's model already.
+void JobRunner::Execute(const BuildLocalModels& action) {
+  LocalModelsBuilt built;
+  for (const Contribution& contribution : action.contributions) built.models[contribution.site] = contribution.update;
+  boost::asio::post(*services_.loop, [this, built = std::move(built)] { Step(built); });
 }
 
 // --- status.json

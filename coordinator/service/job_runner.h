@@ -25,7 +25,8 @@ struct RunnerServices {
   transport::BlobStore* blobs = nullptr;
   AccessTable* access = nullptr;
   const Clock* clock = &SystemClock();
-  std::function<void(const SiteName&, wire::CoordinatorMessage)> send;  // to a connected site
+  std::function<void(const SiteName&, wire::CoordinatorMessage)> send;         // to a connected site
+  std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end the site's session
   std::function<void(const Status&)> die;  // the coordinator cannot go on: disk full, journal damaged
   std::function<void()> finished;          // the job is over, its results are written
 };
@@ -39,7 +40,7 @@ class JobRunner {
                                                      RunnerServices services);
 
   void Start();
-  void Connected(const SiteName& site);
+  void Connected(const SiteName& site, const wire::Capability& capability = {});
   void Disconnected(const SiteName& site, const Status& reason);
   void Heard(const SiteName& site, wire::SiteMessage message);
   // Writes status.json now.
@@ -48,7 +49,7 @@ class JobRunner {
   const JobState& state() const { return machine_.state(); }
   const JobFolder& folder() const { return folder_; }
   // Blobs that the job needs; the others can go.
-  std::set<Digest> LiveBlobs() const;
+  std::set<Digest> LiveBlobs() const { return state().LiveBlobs(); }
 
  private:
   JobRunner(JobFolder folder, std::unique_ptr<Journal> journal, JobMachine machine, RunnerServices services);
@@ -63,6 +64,8 @@ class JobRunner {
   void Execute(const Publish& action);
   void Execute(const Finish& action);
   void Execute(const Report& action);
+  void Execute(const BuildLocalModels& action);
+  void Execute(const Disconnect& action);
   StatusOr<FoldDone> Fold(const FoldRound& fold, const Digest& model) const;
   void MarkStatus();
   void Die(const Status& status);

@@ -6,7 +6,7 @@ namespace consilium::transport {
 namespace {
 
 // The largest messages are a chunk (1 MiB of data) and an offer or a task (a manifest of at most 512 KiB, and a job).
-constexpr int kMessageBytesMax = (1 << 20) + (64 << 10);
+constexpr int kMessageBytesMax = (3 << 19) + (64 << 10);
 static_assert(kMessageBytesMax > static_cast<int>(wire::kChunkBytes) &&
               kMessageBytesMax > static_cast<int>(wire::kMessageBytesMax));
 // How much of a stream may be on its way.  Two chunks fill a link of 100 MB/s at 20 ms; memory stays at two chunks a

@@ -11,15 +11,25 @@ namespace {
 std::vector<Record> OneOfEach() {
   const SiteName a("a"), b("b");
   return {MakeJob({}),
-          RoundOpened{Round(3), {a, b}, Sha256Of("model")},
+          RoundOpened{Round(3), {a, b}, Sha256Of("model"), 2},
           UpdateAccepted{a, Train(3, 1), FakeBlob("update"), 12.5, {{"dice", 0.5}, {"loss", -1.0}}},
           TaskFailureRecorded{b, Evaluate(3), StatusCode::kRankFailure, "rank 2 died"},
-          RoundClosed{Round(3), {a}, {b}},
-          ModelPublished{Round(3), FakeBlob("model"), Sha256Of("weights")},
-          EvaluationOpened{{a, b}},
+          RoundClosed{Round(3), {a}, {b}, CloseReason::kEnough},
+          ModelPublished{Round(3),
+                         FakeBlob("model"),
+                         Sha256Of("weights"),
+                         FakeBlob("momentum"),
+                         std::nullopt,
+                         {{a, FakeBlob("model of a")}, {b, FakeBlob("model of b")}},
+                         R"({"selected": 2})"},
+          EvaluationOpened{{a, b}, Purpose::kCrossSite, wire::TaskKind::kValidate, {{"", FakeBlob("m")}, {"a", {}}}},
           EvaluationAccepted{b, Evaluate(3), {{"dice.1", 0.25}}},
           JobFinished{StatusCode::kDeadlineExceeded, "too few"},
-          UpdateWithdrawn{b}};
+          UpdateWithdrawn{b, Train(3, 1)},
+          EvaluationClosed{CloseReason::kDeadline},
+          TaskGiven{a, Train(4, 2)},
+          JobPaused{"ada"},
+          JobResumed{"ada"}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {
@@ -42,12 +52,21 @@ TEST(Records, EveryTruncationAndEveryExtraByteIsAnError) {
   }
 }
 
+TEST(Records, ARecordOfAnotherFormatIsRefusedByItsNumber) {
+  Bytes bytes = Encode(JobPaused{"ada"});
+  bytes[0] = kRecordFormat + 1;
+  const StatusOr<Record> decoded = DecodeRecord(bytes);
+  EXPECT_EQ(decoded.code(), StatusCode::kFailedPrecondition);
+  EXPECT_NE(decoded.status().message().find(Concat("format ", int{kRecordFormat} + 1)), std::string::npos);
+}
+
 TEST(Records, RandomBytesNeverDoMoreThanFail) {
   Rng rng(20261121);
   for (int trial = 0; trial < 20000; ++trial) {
     Bytes bytes(rng.Below(200));
     for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.NextU32());
-    if (!bytes.empty()) bytes[0] %= std::variant_size_v<Record> + 1;
+    if (!bytes.empty()) bytes[0] = kRecordFormat;
+    if (bytes.size() > 1) bytes[1] %= std::variant_size_v<Record> + 1;
     const StatusOr<Record> decoded = DecodeRecord(bytes);
     if (decoded.ok()) {
       EXPECT_EQ(Encode(*decoded), bytes);

@@ -22,12 +22,15 @@ BlobManifest Manifest(std::uint64_t bytes) {
 }
 
 const TaskKey kTask{JobId("hippocampus-1"), Round{7}, Attempt{2}, TaskKind::kEvaluate};
+const TaskKey kCrossTask{JobId("hippocampus-1"), Round{7}, Attempt{0}, TaskKind::kValidate, "hospital-b"};
 const Metrics kMetrics = {{"dice", 0.875}, {"loss", -0.0}, {"seconds", std::numeric_limits<double>::infinity()}};
 
 std::vector<SiteMessage> SiteMessages() {
   return {Hello{.protocol_major = 1, .protocol_minor = 3, .build = "0.1.0", .instance = "abc"},
           Heartbeat{},
+          Hello{.capability = {16, std::uint64_t{64} << 30, 2, "0.1.0, LibTorch 1.13.1", {"auxiliary", "validate"}}},
           Heartbeat{SitePhase::kUploading, kTask, 0.25, kMetrics},
+          Heartbeat{.waiting = {kTask, TaskKey{}}, .upload_bytes_per_second = 1e6, .trouble = "the trainer died"},
           UpdateReady{kTask, Manifest(3 * kChunkBytes + 1), 208, kMetrics},
           EvaluationReport{kTask, kMetrics},
           TaskFailed{kTask, StatusCode::kStorage, "disk full"}};
@@ -36,7 +39,9 @@ std::vector<SiteMessage> SiteMessages() {
 std::vector<CoordinatorMessage> CoordinatorMessages() {
   return {Welcome{2, "coordinator", 1500},
           Task{kTask, R"({"name": "hippocampus"})", Manifest(kChunkBytes), 60'000},
+          Task{kCrossTask, "{}", Manifest(1), 0, Manifest(kChunkBytes + 1)},
           Receipt{kTask, DropReason::kLate, "round 7 is closed"},
+          Receipt{kTask, DropReason::kStale, "21 rounds old"},
           StandDown{kTask, "superseded"},
           JobEnded{JobId("j"), StatusCode::kCancelled, "aborted by admin"},
           Refusal{StatusCode::kFailedPrecondition, "too old"}};
@@ -166,7 +171,8 @@ TEST(MessagesTest, LengthsThatLieAreRefusedBeforeAnythingIsAllocated) {
   bytes = Encode(offer);
   std::fill(bytes.end() - 4, bytes.end(), 0xff);
   EXPECT_FALSE(DecodeUploadOffer(bytes).ok());
-  EXPECT_THAT(DecodeSiteMessage(Bytes(kMessageBytesMax + 1)).status().message(), HasSubstr("at most 1048576"));
+  EXPECT_THAT(DecodeSiteMessage(Bytes(kMessageBytesMax + 1)).status().message(),
+              HasSubstr(Concat("at most ", kMessageBytesMax)));
   EXPECT_FALSE(DecodeUploadOffer(Bytes(kMessageBytesMax + 1)).ok());
 }
 
@@ -205,7 +211,7 @@ TEST(MessagesTest, WhatIsTooLongIsCutSoThatThePeerCanReadIt) {
 }
 
 TEST(MessagesTest, TheLargestTaskFitsIntoAMessage) {
-  const Task task{kTask, std::string(65'536, 'x'), Manifest(kBlobBytesMax), 1};
+  const Task task{kTask, std::string(65'536, 'x'), Manifest(kBlobBytesMax), 1, Manifest(kBlobBytesMax)};
   EXPECT_LE(Encode(CoordinatorMessage(task)).size(), kMessageBytesMax);
   EXPECT_TRUE(DecodeCoordinatorMessage(Encode(CoordinatorMessage(task))).ok());
 }
@@ -214,6 +220,7 @@ TEST(MessagesTest, NamesForLogsFollowTheKind) {
   EXPECT_EQ(MessageName(SiteMessage(TaskFailed{})), "TaskFailed");
   EXPECT_EQ(MessageName(CoordinatorMessage(Refusal{})), "Refusal");
   EXPECT_EQ(Concat(kTask), "hippocampus-1/evaluation after round 7.2");
+  EXPECT_EQ(Concat(kCrossTask), "hippocampus-1/validation after round 7.0 of hospital-b");
 }
 
 }  // namespace

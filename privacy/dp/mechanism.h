@@ -1,0 +1,24 @@
+// What the accountants count.
+#pragma once
+
+#include <cstdint>
+
+#include "comm/base/status.h"
+
+namespace consilium::dp {
+
+// A sum over a Poisson sample of the units, each contribution clipped to L2 norm C, plus N(0, (noise_multiplier C)^2),
+// released `steps` times.  Adjacency: one unit added or removed.
+struct SampledGaussian {
+  double noise_multiplier = 0;  // sigma; 0: no noise, epsilon is infinite
+  double sampling_rate = 1;     // q in [0, 1]: each unit is in each sample with this probability, independently
+  std::int64_t steps = 1;
+  friend bool operator==(const SampledGaussian&, const SampledGaussian&) = default;
+};
+
+// InvalidArgument unless sigma >= 0 and finite, 0 <= q <= 1, 0 <= steps <= 10^9.
+Status CheckMechanism(const SampledGaussian& mechanism);
+// InvalidArgument unless 0 < delta < 1.
+Status CheckDelta(double delta);
+
+}  // namespace consilium::dp
