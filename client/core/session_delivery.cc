@@ -49,7 +49,7 @@ void SessionMachine::OnMessage(const wire::Receipt& receipt) {
                    {"result", wire::DropReasonName(receipt.reason)},
                    {"detail", receipt.detail}});
   deliveries_.erase(receipt.task);
-  state_.Acknowledge(receipt.task, receipt.reason);
+  state_.Forget(receipt.task);
   Settle();
 }
 

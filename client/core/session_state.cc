@@ -104,16 +104,6 @@ void SessionState::Add(Outcome outcome) {
   outcomes_.push_back(std::move(outcome));
 }
 
-void SessionState::Acknowledge(const wire::TaskKey& task, wire::DropReason reason) {
-  const Outcome* outcome = Find(task);
-  const bool counts = reason == wire::DropReason::kNone || reason == wire::DropReason::kDuplicate;
-  if (outcome != nullptr && counts && std::holds_alternative<Trained>(outcome->result)) {
-    KeptStates& states = kept_[task.job];
-    states.erase(states.begin(), states.lower_bound(task.round));
-  }
-  Forget(task);
-}
-
 void SessionState::Forget(const wire::TaskKey& task) {
   std::erase_if(outcomes_, [&](const Outcome& outcome) { return outcome.task == task; });
 }

@@ -49,8 +49,8 @@ class SessionState {
   // A finished task.  Trained work also leaves an optimizer state; the two newest rounds' are kept, because the newest
   // round may have to be done again.
   void Add(Outcome outcome);
-  // The coordinator has dealt with it.  When its update counts, the round will not be done again and older states go.
-  void Acknowledge(const wire::TaskKey& task, wire::DropReason reason);
+  // The coordinator has dealt with it, or nobody wants it.  The states stay: an update that counts may still be lost
+  // with the coordinator's machine before its round is folded, and is then asked for again.
   void Forget(const wire::TaskKey& task);
   void ForgetJob(const JobId& job);
 

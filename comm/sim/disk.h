@@ -46,6 +46,8 @@ class Disk {
   Status WriteAtomic(const std::string& name, ByteSpan bytes);
 
   void SetFull(bool full) { full_ = full; }
+  // A disk that lies: Sync returns and has done nothing.
+  void SetLying(bool lying) { lying_ = lying; }
   void LosePower(Rng* rng);
   const DiskStats& stats() const { return stats_; }
 
@@ -54,7 +56,7 @@ class Disk {
 
   std::map<std::string, Bytes> seen_;     // what a program reads
   std::map<std::string, Bytes> durable_;  // what was synced last
-  bool full_ = false;
+  bool full_ = false, lying_ = false;
   DiskStats stats_;
 };
 

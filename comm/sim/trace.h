@@ -28,6 +28,12 @@ class Trace {
     if (listener_) Say(Concat(parts...));
   }
 
+  // Only for who listens: it is no part of the history.
+  template <typename... Parts>
+  void Comment(const Parts&... parts) const {
+    if (listener_) Say(Concat(parts...));
+  }
+
   std::uint64_t hash() const { return hash_; }
   std::uint64_t events() const { return events_; }
   bool has_listener() const { return static_cast<bool>(listener_); }
