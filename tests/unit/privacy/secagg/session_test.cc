@@ -109,7 +109,8 @@ TEST(SecureSum, TooManyLiarsGiveAnErrorAndNeverAWrongSum) {
   Mischief mischief;
   mischief.release = [](ShareRelease& release) {
     if (release.from < 2)
-      for (ReleasedShare& released : release.shares) released.share.y[0] = FieldAdd(released.share.y[0], 99 + release.from);
+      for (ReleasedShare& released : release.shares)
+        released.share.y[0] = FieldAdd(released.share.y[0], 99 + release.from);
   };
   const Outcome outcome = RunSession(cohort, {}, mischief);
   EXPECT_FALSE(outcome.sum);
