@@ -5,6 +5,7 @@
 
 #include "comm/base/command.h"
 #include "datasets/demo/verbs.h"
+#include "datasets/statistics/verbs.h"
 #include "trainer/doctor/doctor.h"
 #include "trainer/evaluation/evaluate_verb.h"
 #include "trainer/inference/predict_verb.h"
@@ -30,7 +31,7 @@ Verb Later(const std::string& name, const std::string& instead) {
 
 int main(int argc, char** argv) {
   consilium::trainer::PrepareProcess(argv);
-  const std::array<Verb, 16> verbs = {{
+  const std::array<Verb, 17> verbs = {{
       {"train", "train a model from a job file", consilium::trainer::TrainVerb},
       {"predict", "label images with a trained model", consilium::trainer::PredictVerb},
       {"evaluate", "compare predictions with true labels", consilium::trainer::EvaluateVerb},
@@ -39,7 +40,8 @@ int main(int argc, char** argv) {
       {"doctor", "what is installed here, and how fast it is", consilium::trainer::DoctorVerb},
       {"demo-data", "make three hospitals' folders for the demonstration", consilium::datasets::DemoDataVerb},
       {"montage", "a picture of images, true and predicted labels", consilium::datasets::MontageVerb},
-      Later("plan", "write patch_size (and strides, if need be) into the job file"),
+      {"plan", "check and measure a data set, and plan its networks", consilium::datasets::PlanVerb},
+      {"statistics", "what a site says of its data for a federated plan", consilium::datasets::StatisticsVerb},
       Later("preprocess", "train prepares cases in memory"),
       Later("simulate", "run the job with a coordinator and clients, or consilium demo"),
       Later("postprocess", "predictions are what the network says"),
