@@ -1,0 +1,33 @@
+// Does an audit log hold?
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "privacy/policy/audit_log.h"
+
+namespace consilium::policy {
+
+struct AuditExpectations {
+  std::optional<crypto::RawPublicKey> key;  // checkpoints must be signed with it
+  // Heads that somebody else noted: after so many entries the head was this.  A log that was cut short, or of which
+  // there are two versions, contradicts them.
+  std::map<std::uint64_t, Digest> heads;
+};
+
+struct AuditFindings {
+  std::uint64_t entries = 0, checkpoints = 0;
+  Digest head;
+  MerkleTree tree;
+  std::vector<std::string> faults;  // "line 7: ..."; empty: it holds
+};
+
+// Checks everything and lists every fault; after a broken link it goes on with what the next entry claims.  Errors:
+// ResourceExhausted for a line of more than 1 MiB.
+StatusOr<AuditFindings> CheckAuditText(const std::string& text, const AuditExpectations& expectations);
+// Of a file.  Errors: NotFound, Storage.
+StatusOr<AuditFindings> CheckAuditFile(const std::filesystem::path& path, const AuditExpectations& expectations);
+
+}  // namespace consilium::policy
