@@ -10,6 +10,7 @@
 
 #include "comm/base/ids.h"
 #include "comm/transport/blob_store.h"
+#include "comm/transport/traffic.h"
 #include "comm/wire/messages.h"
 
 namespace consilium::transport {
@@ -42,6 +43,8 @@ class CoordinatorTransport {
   virtual void Send(SessionId session, wire::CoordinatorMessage message) = 0;
   // Sends the refusal, then closes.
   virtual void Close(SessionId session, wire::Refusal refusal) = 0;
+  // What this site's transfers carried since the start; zeros for a site that had none.
+  virtual Traffic TrafficOf(const SiteName& /*site*/) const { return {}; }
   // The port in use (port 0 in the options: a free one).
   virtual int port() const = 0;
   // Stops accepting, closes all sessions, returns when no callback runs or will run.
@@ -71,6 +74,8 @@ class SiteTransport {
   // Makes the coordinator have the blob, for this task.  Chunks it already has are not sent again.  Blocking, as Fetch.
   virtual Status Upload(const wire::TaskKey& task, const wire::BlobManifest& manifest,
                         const std::filesystem::path& path, const Progress& progress) = 0;
+  // What Fetch and Upload carried on this connection.
+  virtual Traffic traffic() const { return {}; }
   // Ends the stream; OnDisconnect follows if it has not come yet, and no callback runs after Close returns.
   virtual void Close() = 0;
 };

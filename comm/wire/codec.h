@@ -11,12 +11,13 @@ namespace consilium::wire {
 
 template <typename Io>
 void Fields(Io& io, TaskKey& task) {
-  io(task.job), io(task.round), io(task.attempt), io.Enum(task.kind, TaskKind::kStatistics), io(task.subject);
+  io(task.job), io(task.round), io(task.attempt), io.Enum(task.kind, TaskKind::kStatistics);
+  if (io.minor() >= 1) io(task.subject);
 }
 
 template <typename Variant>
-Bytes EncodeVariant(const Variant& message) {
-  FieldWriter writer;
+Bytes EncodeVariant(const Variant& message, std::uint32_t minor = kProtocolMinor) {
+  FieldWriter writer(minor);
   writer.Put(static_cast<std::uint8_t>(message.index()));
   std::visit([&](auto copy) { Fields(writer, copy); }, message);
   return std::move(writer).Take();
@@ -36,10 +37,10 @@ StatusOr<Variant> DecodeVariant(std::uint8_t index, FieldReader* reader) {
 }
 
 template <typename Variant>
-StatusOr<Variant> DecodeVariantMessage(ByteSpan bytes) {
+StatusOr<Variant> DecodeVariantMessage(ByteSpan bytes, std::uint32_t minor = kProtocolMinor) {
   if (bytes.size() > kMessageBytesMax)
     return DataLoss("a message of ", bytes.size(), " bytes; at most ", kMessageBytesMax, " are accepted");
-  FieldReader reader(bytes);
+  FieldReader reader(bytes, minor);
   const auto index = reader.Get<std::uint8_t>();
   RETURN_IF_ERROR(reader.status());
   return DecodeVariant<Variant>(index, &reader);

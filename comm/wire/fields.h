@@ -11,6 +11,7 @@
 
 #include "comm/base/ids.h"
 #include "comm/wire/blob.h"
+#include "comm/wire/protocol.h"
 
 namespace consilium::wire {
 
@@ -23,6 +24,10 @@ inline constexpr std::size_t kNameBytesMax = 256;
 // again.
 class FieldWriter : public ByteWriter {
  public:
+  explicit FieldWriter(std::uint32_t minor = kProtocolMinor) : minor_(minor) {}
+  std::uint32_t minor() const { return minor_; }  // of the protocol that the reader speaks (protocol.h)
+  void SkipRest() {}
+
   template <typename T>
   requires std::is_arithmetic_v<T> || std::is_enum_v<T>
   void operator()(T value) { Put(value); }
@@ -59,11 +64,17 @@ class FieldWriter : public ByteWriter {
     Put(static_cast<std::uint32_t>(items.size()));
     for (T& item : items) each(*this, item);
   }
+
+ private:
+  std::uint32_t minor_;
 };
 
 class FieldReader : public ByteReader {
  public:
-  using ByteReader::ByteReader;
+  explicit FieldReader(ByteSpan bytes, std::uint32_t minor = kProtocolMinor) : ByteReader(bytes), minor_(minor) {}
+  std::uint32_t minor() const { return minor_; }  // of the protocol that the writer spoke
+  // What follows is of a later version, and nothing to us.
+  void SkipRest() { GetRaw(remaining()); }
 
   template <typename T>
   requires std::is_arithmetic_v<T>
@@ -117,6 +128,9 @@ class FieldReader : public ByteReader {
     if (count > max) return Fail(Concat(count, " items; at most ", max, " are accepted"));
     for (std::uint32_t i = 0; i < count && status().ok(); ++i) each(*this, items.emplace_back());
   }
+
+ private:
+  std::uint32_t minor_;
 };
 
 }  // namespace consilium::wire

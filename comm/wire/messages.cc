@@ -76,12 +76,16 @@ void Fields(Io& io, Capability& site) {
 }
 template <typename Io>
 void Fields(Io& io, Hello& hello) {
-  io(hello.protocol_major), io(hello.protocol_minor), io(hello.build), io(hello.instance);
-  Fields(io, hello.capability);
+  io(hello.protocol_major), io(hello.protocol_minor);
+  if (hello.protocol_major != kProtocolMajor) return io.SkipRest();  // enough to refuse it by name
+  io(hello.build), io(hello.instance);
+  if (hello.protocol_minor >= 1) Fields(io, hello.capability);
+  if (hello.protocol_minor > kProtocolMinor) io.SkipRest();  // what a later version says besides
 }
 template <typename Io>
 void Fields(Io& io, Heartbeat& beat) {
   io.Enum(beat.phase, SitePhase::kUploading), Fields(io, beat.task), io(beat.progress), io(beat.metrics);
+  if (io.minor() < 1) return;
   io.List(beat.waiting, kWaitingMax, [](auto& list_io, TaskKey& task) { Fields(list_io, task); });
   io(beat.download_bytes_per_second), io(beat.upload_bytes_per_second), io(beat.trouble);
 }
@@ -100,13 +104,16 @@ void Fields(Io& io, TaskFailed& failed) {
 template <typename Io>
 void Fields(Io& io, Welcome& welcome) {
   io(welcome.protocol_minor), io(welcome.coordinator), io(welcome.heartbeat_interval_ms);
+  if (welcome.protocol_minor > kProtocolMinor) io.SkipRest();
 }
 template <typename Io>
 void Fields(Io& io, Task& task) {
-  Fields(io, task.task), io(task.job_json), io(task.model), io(task.deadline_ms), io(task.auxiliary);
+  Fields(io, task.task), io(task.job_json), io(task.model), io(task.deadline_ms);
+  if (io.minor() >= 1) io(task.auxiliary);
 }
 template <typename Io>
 void Fields(Io& io, Receipt& receipt) {
+  if (io.minor() < 1 && receipt.reason == DropReason::kStale) receipt.reason = DropReason::kLate;
   Fields(io, receipt.task), io.Enum(receipt.reason, DropReason::kStale), io(receipt.detail);
 }
 template <typename Io>
@@ -122,19 +129,19 @@ void Fields(Io& io, Refusal& refusal) {
   io(refusal.code), io(refusal.message);
 }
 
-Bytes Encode(const SiteMessage& message) { return EncodeVariant(message); }
-Bytes Encode(const CoordinatorMessage& message) { return EncodeVariant(message); }
+Bytes Encode(const SiteMessage& message, std::uint32_t minor) { return EncodeVariant(message, minor); }
+Bytes Encode(const CoordinatorMessage& message, std::uint32_t minor) { return EncodeVariant(message, minor); }
 
-StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes) {
-  ASSIGN_OR_RETURN(SiteMessage message, DecodeVariantMessage<SiteMessage>(bytes));
+StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes, std::uint32_t minor) {
+  ASSIGN_OR_RETURN(SiteMessage message, DecodeVariantMessage<SiteMessage>(bytes, minor));
   if (const auto* ready = std::get_if<UpdateReady>(&message))
     if (!(ready->weight > 0) || !std::isfinite(ready->weight))
       return DataLoss("an update's weight must be positive and finite, is ", ready->weight);
   return message;
 }
 
-StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes) {
-  return DecodeVariantMessage<CoordinatorMessage>(bytes);
+StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes, std::uint32_t minor) {
+  return DecodeVariantMessage<CoordinatorMessage>(bytes, minor);
 }
 
 std::string_view MessageName(const SiteMessage& message) {

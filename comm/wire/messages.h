@@ -13,11 +13,10 @@
 #include "comm/base/ids.h"
 #include "comm/wire/blob.h"
 #include "comm/wire/capability.h"
+#include "comm/wire/protocol.h"
 
 namespace consilium::wire {
 
-inline constexpr std::uint32_t kProtocolMajor = 1;  // peers of another major version are refused by name
-inline constexpr std::uint32_t kProtocolMinor = 1;
 // A task with the manifests of two blobs of kBlobBytesMax (512 KiB each), its job, and room.
 inline constexpr std::size_t kMessageBytesMax = 3 << 19;
 
@@ -167,11 +166,12 @@ struct Refusal {
 using CoordinatorMessage = std::variant<Welcome, Task, Receipt, StandDown, JobEnded, Refusal>;
 
 // Canonical bytes: u8 alternative, then the fields in order.  Decode checks everything and leaves nothing over.  Encode
-// cuts texts at 64 KiB and metrics at 256 (a job's JSON is bounded when it is submitted).
-Bytes Encode(const SiteMessage& message);
-Bytes Encode(const CoordinatorMessage& message);
-StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes);
-StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes);
+// cuts texts at 64 KiB and metrics at 256 (a job's JSON is bounded when it is submitted).  `minor` is the version that
+// both sides speak (CommonMinor); Hello, Welcome and Refusal do not depend on it.
+Bytes Encode(const SiteMessage& message, std::uint32_t minor = kProtocolMinor);
+Bytes Encode(const CoordinatorMessage& message, std::uint32_t minor = kProtocolMinor);
+StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes, std::uint32_t minor = kProtocolMinor);
+StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes, std::uint32_t minor = kProtocolMinor);
 // "UpdateReady", for logs.
 std::string_view MessageName(const SiteMessage& message);
 std::string_view MessageName(const CoordinatorMessage& message);

@@ -4,18 +4,18 @@
 
 namespace consilium::wire {
 
-Bytes Encode(const UploadOffer& offer) {
+Bytes Encode(const UploadOffer& offer, std::uint32_t minor) {
   UploadOffer copy = offer;
-  FieldWriter writer;
+  FieldWriter writer(minor);
   Fields(writer, copy.task), writer(copy.manifest);
   return std::move(writer).Take();
 }
 
-StatusOr<UploadOffer> DecodeUploadOffer(ByteSpan bytes) {
+StatusOr<UploadOffer> DecodeUploadOffer(ByteSpan bytes, std::uint32_t minor) {
   if (bytes.size() > kMessageBytesMax)
     return DataLoss("an upload offer of ", bytes.size(), " bytes; at most ", kMessageBytesMax, " are accepted");
   UploadOffer offer;
-  FieldReader reader(bytes);
+  FieldReader reader(bytes, minor);
   Fields(reader, offer.task), reader(offer.manifest);
   RETURN_IF_ERROR(reader.Finish());
   return offer;

@@ -11,8 +11,8 @@ struct UploadOffer {
   friend bool operator==(const UploadOffer&, const UploadOffer&) = default;
 };
 
-Bytes Encode(const UploadOffer& offer);
+Bytes Encode(const UploadOffer& offer, std::uint32_t minor = kProtocolMinor);
 // DataLoss when the bytes are not an offer, or its manifest contradicts itself (CheckManifest).
-StatusOr<UploadOffer> DecodeUploadOffer(ByteSpan bytes);
+StatusOr<UploadOffer> DecodeUploadOffer(ByteSpan bytes, std::uint32_t minor = kProtocolMinor);
 
 }  // namespace consilium::wire

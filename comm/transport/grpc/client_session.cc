@@ -31,7 +31,7 @@ void ClientSession::OnAnswerTimeout(bool fired) {
 }
 
 void ClientSession::Send(const wire::SiteMessage& message) {
-  Bytes bytes = wire::Encode(message);
+  Bytes bytes = wire::Encode(message, minor_);
   bool full = false;
   {
     const std::lock_guard lock(mutex_);
@@ -81,8 +81,10 @@ void ClientSession::OnReadDone(bool ok) {
     return;
   }
   answer_alarm_.Cancel();
-  StatusOr<wire::CoordinatorMessage> message = wire::DecodeCoordinatorMessage(AsBytes(incoming_.body()));
+  StatusOr<wire::CoordinatorMessage> message = wire::DecodeCoordinatorMessage(AsBytes(incoming_.body()), minor_);
   if (message.ok()) {
+    if (const auto* welcome = std::get_if<wire::Welcome>(&*message))
+      minor_ = wire::CommonMinor(welcome->protocol_minor);
     if (const auto* refusal = std::get_if<wire::Refusal>(&*message)) {
       const std::lock_guard lock(mutex_);
       const StatusCode code = refusal->code == StatusCode::kOk ? StatusCode::kPermissionDenied : refusal->code;

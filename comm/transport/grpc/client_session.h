@@ -3,6 +3,7 @@
 
 #include <grpcpp/alarm.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -25,6 +26,7 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   void Send(const wire::SiteMessage& message);
   // Waits for the last callback.
   void Close();
+  std::uint32_t minor() const { return minor_; }  // of the protocol; the first one's until Welcome
 
  private:
   void OnReadDone(bool ok) override;
@@ -43,6 +45,8 @@ class ClientSession final : public grpc::ClientBidiReactor<v1::Envelope, v1::Env
   grpc::ClientContext context_;
   grpc::Alarm answer_alarm_;
   v1::Envelope incoming_, outgoing_;
+
+  std::atomic<std::uint32_t> minor_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -107,16 +107,17 @@ class UploadCall final : public grpc::ClientWriteReactor<v1::UploadPart> {
 };
 
 // *stream_ended: by the coordinator, whose status says why.
-Status TakeChunks(FetchCall* call, Duration stall_timeout, const wire::BlobManifest& manifest,
+Status TakeChunks(FetchCall* call, const TransferOptions& options, const wire::BlobManifest& manifest,
                   BlobStore::Receiver* receiver, const SiteTransport::Progress& progress, bool* stream_ended) {
   const std::size_t count = manifest.chunks.size();
+  options.traffic->BeginReceiving(SystemClock().Now());
   while (receiver->chunks_done() < count) {
     const std::size_t index = receiver->chunks_done();
     call->StartRead(&call->chunk);
-    switch (call->steps.AwaitStep(stall_timeout)) {
+    switch (call->steps.AwaitStep(options.stall_timeout)) {
       case Steps::Outcome::kTimedOut:
         return DeadlineExceeded("chunk ", index + 1, " of ", count, " did not come within ",
-                                FormatDuration(stall_timeout));
+                                FormatDuration(options.stall_timeout));
       case Steps::Outcome::kStreamEnded:
         *stream_ended = true;
         return DataLoss("the coordinator sent only ", index, " of ", count, " chunks");
@@ -127,6 +128,7 @@ Status TakeChunks(FetchCall* call, Duration stall_timeout, const wire::BlobManif
       return DataLoss("chunk ", std::uint64_t{call->chunk.index()} + 1, " of ", count, " came where chunk ", index + 1,
                       " was expected");
     RETURN_IF_ERROR(receiver->Append(AsBytes(call->chunk.data())));
+    options.traffic->Received(call->chunk.data().size(), SystemClock().Now());
     if (progress) progress(std::min(manifest.bytes, std::uint64_t{index + 1} * wire::kChunkBytes), manifest.bytes);
   }
   return Status();
@@ -176,10 +178,11 @@ Status SendPart(UploadCall* call, Duration stall_timeout, bool* ended) {
 Status SendChunks(UploadCall* call, const TransferOptions& options, const wire::UploadOffer& offer,
                   const UploadFile& file, std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
   const wire::BlobManifest& manifest = offer.manifest;
-  const Bytes offer_bytes = wire::Encode(offer);
+  const Bytes offer_bytes = wire::Encode(offer, options.minor);
   bool ended = false;
   call->part.set_offer(offer_bytes.data(), offer_bytes.size());
   RETURN_IF_ERROR(SendPart(call, options.stall_timeout, &ended));
+  options.traffic->BeginSending(SystemClock().Now());
   for (std::uint32_t i = first_chunk; !ended && i < manifest.chunks.size(); ++i) {
     const std::uint64_t offset = std::uint64_t{i} * wire::kChunkBytes;
     call->part.clear_offer();
@@ -189,7 +192,9 @@ Status SendChunks(UploadCall* call, const TransferOptions& options, const wire::
         static_cast<std::size_t>(std::min<std::uint64_t>(wire::kChunkBytes, manifest.bytes - offset)));
     RETURN_IF_ERROR(file.Read(offset, chunk->mutable_data()));
     RETURN_IF_ERROR(SendPart(call, options.stall_timeout, &ended));
-    if (!ended && progress) progress(offset + chunk->data().size(), manifest.bytes);
+    if (ended) break;
+    options.traffic->Sent(chunk->data().size(), SystemClock().Now());
+    if (progress) progress(offset + chunk->data().size(), manifest.bytes);
   }
   return Status();
 }
@@ -210,7 +215,7 @@ UploadAnswer AskStatus(const TransferOptions& options, const wire::UploadOffer& 
   const Registered registered(options.calls, &context);
   if (!registered.open()) return {ClosedHere()};
   v1::UploadStatusRequest request;
-  const Bytes bytes = wire::Encode(offer);
+  const Bytes bytes = wire::Encode(offer, options.minor);
   request.set_offer(bytes.data(), bytes.size());
   return AnswerOf(options.stub->UploadStatus(&context, request, reply), options.calls);
 }
@@ -275,7 +280,7 @@ Status FetchBlob(const TransferOptions& options, const wire::BlobManifest& manif
   call.AddHold();  // steps begin outside of callbacks
   call.StartCall();
   bool stream_ended = false;
-  Status status = TakeChunks(&call, options.stall_timeout, manifest, receiver->get(), progress, &stream_ended);
+  Status status = TakeChunks(&call, options, manifest, receiver->get(), progress, &stream_ended);
   if (status.ok()) status = (*receiver)->Finish();
   if (!status.ok() && !stream_ended) call.context.TryCancel();
   call.RemoveHold();

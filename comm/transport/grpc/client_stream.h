@@ -34,6 +34,8 @@ struct TransferOptions {
   v1::Federation::Stub* stub = nullptr;
   OpenCalls* calls = nullptr;
   Duration stall_timeout{};
+  std::uint32_t minor = wire::kProtocolMinor;  // of the protocol
+  TrafficMeter* traffic = nullptr;
 };
 
 Status FetchBlob(const TransferOptions& options, const wire::BlobManifest& manifest, BlobStore* blobs,

@@ -35,17 +35,19 @@ class GrpcSiteTransport final : public SiteTransport {
                 const Progress& progress) override {
     return Annotate(UploadBlob(transfers(), {task, manifest}, path, progress), "uploading ", path.string());
   }
+  Traffic traffic() const override { return traffic_.Read(); }
   void Close() override {
     calls_.Close();
     session_.Close();
   }
 
  private:
-  TransferOptions transfers() { return {stub_.get(), &calls_, options_.stall_timeout}; }
+  TransferOptions transfers() { return {stub_.get(), &calls_, options_.stall_timeout, session_.minor(), &traffic_}; }
 
   const GrpcClientOptions options_;
   const std::unique_ptr<v1::Federation::Stub> stub_;
   OpenCalls calls_;
+  TrafficMeter traffic_;
   ClientSession session_;
 };
 

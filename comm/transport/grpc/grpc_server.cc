@@ -54,6 +54,7 @@ class GrpcCoordinatorTransport final : public CoordinatorTransport {
   void Close(SessionId session, wire::Refusal refusal) override {
     if (const auto found = state_.FindSession(session)) found->Refuse(std::move(refusal));
   }
+  Traffic TrafficOf(const SiteName& site) const override { return state_.TrafficOf(site); }
   int port() const override { return port_; }
   void Shutdown() override {
     if (!server_) return;

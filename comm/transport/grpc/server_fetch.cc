@@ -52,6 +52,7 @@ Status ServerFetch::Open(const Digest& digest, std::uint32_t first_chunk) {
                            : ErrnoStatus(errno, "the coordinator, opening blob " + digest.ToHex());
   bytes_ = static_cast<std::uint64_t>(info.st_size);
   next_chunk_ = first_chunk;
+  site_->traffic.BeginSending(SystemClock().Now());
   return Status();
 }
 
@@ -82,6 +83,7 @@ void ServerFetch::SendNext() {
 void ServerFetch::OnWriteDone(bool ok) {
   if (!ok) return End(Cancelled("the site broke off before chunk ", chunk_.index() + 1));
   last_progress_ = SystemClock().Now();
+  site_->traffic.Sent(chunk_.data().size(), last_progress_.load());
   state_->work().Add([fetch = shared_from_this()] { fetch->SendNext(); });
 }
 

@@ -13,8 +13,8 @@ constexpr std::size_t kStreamsPerSiteMax = 8;
 Status CheckVersion(const wire::Hello& hello) {
   if (hello.protocol_major == wire::kProtocolMajor) return Status();
   return FailedPrecondition("the site speaks protocol ", hello.protocol_major, ".", hello.protocol_minor,
-                            " (consilium ", hello.build, "), the coordinator ", wire::kProtocolMajor, ".",
-                            wire::kProtocolMinor, ": update the older one");
+                            hello.build.empty() ? "" : " (consilium " + hello.build + ")", ", the coordinator ",
+                            wire::kProtocolMajor, ".", wire::kProtocolMinor, ": update the older one");
 }
 
 wire::Refusal RefusalFor(const Status& status) { return {status.code(), status.message()}; }
@@ -50,7 +50,7 @@ void ServerSession::OnReadDone(bool ok) {
   if (!ok) return EndWith(Unavailable("the site's connection ended"));
   if (Ended()) return;
   last_heard_ = SystemClock().Now();
-  StatusOr<wire::SiteMessage> message = wire::DecodeSiteMessage(AsBytes(incoming_.body()));
+  StatusOr<wire::SiteMessage> message = wire::DecodeSiteMessage(AsBytes(incoming_.body()), minor_);
   if (message.ok()) {
     HandleMessage(std::move(message).value());
   } else {
@@ -79,6 +79,7 @@ void ServerSession::Open(const wire::Hello& hello) {
   if (site_->current) site_->current->Replace();
   site_->current = shared_from_this();
   connected_ = true;
+  minor_ = site_->minor = wire::CommonMinor(hello.protocol_minor);
   state_->AddSession(id_, shared_from_this());
   wire::Welcome welcome;
   welcome.coordinator = state_->self().name;
@@ -105,7 +106,7 @@ void ServerSession::Disconnect(const Status& reason) {
 }
 
 void ServerSession::Send(const wire::CoordinatorMessage& message) {
-  Bytes bytes = wire::Encode(message);
+  Bytes bytes = wire::Encode(message, minor_);
   bool full = false;
   {
     const std::lock_guard lock(mutex_);

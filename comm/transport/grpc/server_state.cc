@@ -59,12 +59,17 @@ StatusOr<SiteSlot*> ServerState::Admit(const grpc::CallbackServerContext& contex
   return slot->second.get();
 }
 
-StatusOr<wire::UploadOffer> ServerState::CheckOffer(const SiteName& site, const std::string& bytes) {
-  ASSIGN_OR_RETURN(wire::UploadOffer offer, wire::DecodeUploadOffer(AsBytes(bytes)));
+Traffic ServerState::TrafficOf(const SiteName& site) const {
+  const auto slot = slots_.find(site);
+  return slot == slots_.end() ? Traffic() : slot->second->traffic.Read();
+}
+
+StatusOr<wire::UploadOffer> ServerState::CheckOffer(const SiteSlot& site, const std::string& bytes) {
+  ASSIGN_OR_RETURN(wire::UploadOffer offer, wire::DecodeUploadOffer(AsBytes(bytes), site.minor));
   if (offer.manifest.bytes > options_.blob_bytes_max)
     return ResourceExhausted("a blob of ", offer.manifest.bytes,
                              " bytes was announced; this coordinator accepts at most ", options_.blob_bytes_max);
-  RETURN_IF_ERROR(events_->AuthorizeUpload(site, offer.task, offer.manifest));
+  RETURN_IF_ERROR(events_->AuthorizeUpload(site.name, offer.task, offer.manifest));
   return offer;
 }
 

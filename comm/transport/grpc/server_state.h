@@ -40,6 +40,8 @@ struct SiteSlot {
   std::shared_ptr<ServerSession> current;
   std::atomic<std::size_t> streams{0};    // control streams, with those that were replaced but have not ended
   std::atomic<std::size_t> transfers{0};  // fetches and uploads
+  std::atomic<std::uint32_t> minor{wire::kProtocolMinor};  // of the protocol that its last session spoke
+  TrafficMeter traffic;
 };
 
 // Thread-safe.  Lock order: a slot's mutex, then a session's or this one's.
@@ -58,7 +60,8 @@ class ServerState {
   // logged here, and meant for the peer too.
   StatusOr<SiteSlot*> Admit(const grpc::CallbackServerContext& context);
   // Decodes an offer and holds it against the size limit and the coordinator's permission.
-  StatusOr<wire::UploadOffer> CheckOffer(const SiteName& site, const std::string& bytes);
+  StatusOr<wire::UploadOffer> CheckOffer(const SiteSlot& site, const std::string& bytes);
+  Traffic TrafficOf(const SiteName& site) const;
   // Counts one more transfer of the site; ResourceExhausted when it has too many.
   Status BeginTransfer(SiteSlot* site);
   void EndTransfer(SiteSlot* site) { --site->transfers; }

@@ -41,7 +41,7 @@ void ServerUpload::HandlePart() {
 }
 
 Status ServerUpload::TakeOffer(const std::string& bytes) {
-  ASSIGN_OR_RETURN(offer_, state_->CheckOffer(site_->name, bytes));
+  ASSIGN_OR_RETURN(offer_, state_->CheckOffer(*site_, bytes));
   offered_ = true;
   state_->TakeOverUpload(site_->name, offer_.manifest.digest, shared_from_this());
   StatusOr<std::unique_ptr<BlobStore::Receiver>> receiver = state_->options().blobs->Receive(offer_.manifest);
@@ -50,6 +50,7 @@ Status ServerUpload::TakeOffer(const std::string& bytes) {
     return complete_ ? Status() : receiver.status();
   }
   receiver_ = std::move(receiver).value();
+  site_->traffic.BeginReceiving(SystemClock().Now());
   return Status();
 }
 
@@ -59,7 +60,9 @@ Status ServerUpload::TakeChunk(const v1::Chunk& chunk) {
   if (chunk.index() != expected)
     return DataLoss("chunk ", std::uint64_t{chunk.index()} + 1, " of ", count, " came where chunk ", expected + 1,
                     " was expected");
-  return receiver_->Append(AsBytes(chunk.data()));
+  RETURN_IF_ERROR(receiver_->Append(AsBytes(chunk.data())));
+  site_->traffic.Received(chunk.data().size(), SystemClock().Now());
+  return Status();
 }
 
 Status ServerUpload::FinishIfComplete() {
@@ -135,7 +138,7 @@ grpc::ServerUnaryReactor* ServerUploadStatus::Start(ServerState* state, grpc::Ca
 }
 
 Status ServerUploadStatus::Answer(const std::string& offer_bytes, v1::UploadStatusReply* reply) {
-  ASSIGN_OR_RETURN(const wire::UploadOffer offer, state_->CheckOffer(site_->name, offer_bytes));
+  ASSIGN_OR_RETURN(const wire::UploadOffer offer, state_->CheckOffer(*site_, offer_bytes));
   state_->TakeOverUpload(site_->name, offer.manifest.digest, nullptr);
   const StatusOr<std::unique_ptr<BlobStore::Receiver>> receiver = state_->options().blobs->Receive(offer.manifest);
   reply->set_complete(receiver.code() == StatusCode::kAlreadyExists);

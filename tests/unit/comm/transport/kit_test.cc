@@ -112,10 +112,9 @@ TEST_F(KitTest, EveryFaultInTheKitFileNamesItsKey) {
   ExpectBroken(
       R"({"version": 1, "project": "p", "role": "site", "name": "a", "coordinator": {"name": "b", "host": "h"}})",
       "coordinator.port is missing");
-  ExpectBroken(
-      R"({"version": 1, "project": "p", "role": "site", "name": "a", )"
-      R"("coordinator": {"name": "b", "host": "h", "port": 70000}})",
-      "coordinator.port");
+  ExpectBroken(R"({"version": 1, "project": "p", "role": "site", "name": "a", )"
+               R"("coordinator": {"name": "b", "host": "h", "port": 70000}})",
+               "coordinator.port");
   ExpectBroken(R"({"version": 1, "project": "p", "role": "site", "name": "a", "sties": [], )" + coordinator + "}",
                "sties");
   ExpectBroken(

@@ -26,7 +26,7 @@ const TaskKey kCrossTask{JobId("hippocampus-1"), Round{7}, Attempt{0}, TaskKind:
 const Metrics kMetrics = {{"dice", 0.875}, {"loss", -0.0}, {"seconds", std::numeric_limits<double>::infinity()}};
 
 std::vector<SiteMessage> SiteMessages() {
-  return {Hello{.protocol_major = 1, .protocol_minor = 3, .build = "0.1.0", .instance = "abc"},
+  return {Hello{.protocol_major = 1, .protocol_minor = 0, .build = "0.1.0", .instance = "abc"},
           Heartbeat{},
           Hello{.capability = {16, std::uint64_t{64} << 30, 2, "0.1.0, LibTorch 1.13.1", {"auxiliary", "validate"}}},
           Heartbeat{SitePhase::kUploading, kTask, 0.25, kMetrics},
@@ -37,7 +37,7 @@ std::vector<SiteMessage> SiteMessages() {
 }
 
 std::vector<CoordinatorMessage> CoordinatorMessages() {
-  return {Welcome{2, "coordinator", 1500},
+  return {Welcome{1, "coordinator", 1500},
           Task{kTask, R"({"name": "hippocampus"})", Manifest(kChunkBytes), 60'000},
           Task{kCrossTask, "{}", Manifest(1), 0, Manifest(kChunkBytes + 1)},
           Receipt{kTask, DropReason::kLate, "round 7 is closed"},
@@ -70,13 +70,27 @@ struct Kind {
   std::function<StatusOr<Message>(ByteSpan)> decode;
 };
 
+// Greetings of a version that we do not know are read as far as we know them (versions_test.cc).
+template <typename Message>
+bool IsOfLaterVersion(const Message& message) {
+  if constexpr (std::is_same_v<Message, SiteMessage>) {
+    const auto* hello = std::get_if<Hello>(&message);
+    return hello && (hello->protocol_major != kProtocolMajor || hello->protocol_minor > kProtocolMinor);
+  } else if constexpr (std::is_same_v<Message, CoordinatorMessage>) {
+    const auto* welcome = std::get_if<Welcome>(&message);
+    return welcome && welcome->protocol_minor > kProtocolMinor;
+  }
+  return false;
+}
+
 template <typename Claim>
 void ForEveryKind(const Claim& claim) {
-  claim(Kind<SiteMessage>{SiteMessages(), &DecodeSiteMessage});
-  claim(Kind<CoordinatorMessage>{CoordinatorMessages(), &DecodeCoordinatorMessage});
+  claim(Kind<SiteMessage>{SiteMessages(), [](ByteSpan bytes) { return DecodeSiteMessage(bytes); }});
+  claim(
+      Kind<CoordinatorMessage>{CoordinatorMessages(), [](ByteSpan bytes) { return DecodeCoordinatorMessage(bytes); }});
   claim(Kind<WorkerMessage>{WorkerMessages(), &DecodeWorkerMessage});
   claim(Kind<WorkerRequest>{WorkerRequests(), &DecodeWorkerRequest});
-  claim(Kind<UploadOffer>{UploadOffers(), &DecodeUploadOffer});
+  claim(Kind<UploadOffer>{UploadOffers(), [](ByteSpan bytes) { return DecodeUploadOffer(bytes); }});
 }
 
 TEST(MessagesTest, DecodeAfterEncodeIsIdentity) {
@@ -119,6 +133,7 @@ TEST(MessagesTest, NoTwoByteStringsDecodeToTheSameMessage) {
           continue;
         }
         ++accepted;
+        if (IsOfLaterVersion(*decoded)) continue;
         EXPECT_EQ(Encode(*decoded), bytes) << "iteration " << i;
       }
     }
@@ -135,7 +150,7 @@ TEST(MessagesTest, RandomBytesNeverDoMoreThanFail) {
       for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(rng.Below(256));
       if (!bytes.empty()) bytes[0] %= 8;  // most often a kind that exists
       const auto decoded = kind.decode(bytes);
-      if (decoded.ok()) {
+      if (decoded.ok() && !IsOfLaterVersion(*decoded)) {
         EXPECT_EQ(Encode(*decoded), bytes);
       }
     }

@@ -59,6 +59,10 @@ TEST(Resume, NoChunkThatTheCoordinatorHasIsSentAgain) {
     }
   }
   EXPECT_GT(connections, 1);
+  const Traffic traffic = rig.coordinator().TrafficOf(SiteName("alpha"));
+  EXPECT_EQ(traffic.chunks_received, kChunks);  // each once
+  EXPECT_EQ(traffic.bytes_received, kBytes);
+  EXPECT_GT(traffic.receive_bytes_per_second, 0);
   EXPECT_EQ(Sha256OfFile(rig.blobs().PathOf(manifest.digest)).value(), manifest.digest);
 }
 
@@ -70,6 +74,7 @@ TEST(Resume, NoChunkThatTheSiteHasIsFetchedAgain) {
   // One local store for all connections, as a site has.
   const auto blobs = BlobStore::Open(rig.folder("store")).value();
   std::vector<std::uint64_t> received;
+  std::uint64_t counted = 0;
   Status status = Unavailable("not tried");
   for (int connections = 0; !status.ok(); ++connections) {
     ASSERT_EQ(status.code(), StatusCode::kUnavailable) << status;
@@ -81,7 +86,9 @@ TEST(Resume, NoChunkThatTheSiteHasIsFetchedAgain) {
     const auto transport = ConnectGrpc(options, &events);
     ASSERT_TRUE(IsOk(transport.status()));
     status = (*transport)->Fetch(manifest, [&](std::uint64_t done, std::uint64_t) { received.push_back(done); });
+    counted += (*transport)->traffic().chunks_received;
   }
+  EXPECT_EQ(counted, kChunks);
   ASSERT_EQ(received.size(), kChunks);  // each once
   for (std::size_t i = 0; i < kChunks; ++i)
     EXPECT_EQ(received[i], std::min<std::uint64_t>(kBytes, std::uint64_t{i + 1} * wire::kChunkBytes));
