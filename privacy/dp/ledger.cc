@@ -1,0 +1,105 @@
+#include "privacy/dp/ledger.h"
+
+#include <cmath>
+#include <vector>
+
+#include "comm/base/json.h"
+#include "privacy/dp/pld.h"
+#include "privacy/dp/rdp.h"
+
+namespace consilium::dp {
+namespace {
+
+constexpr char kFormat[] = "consilium privacy ledger 1";
+
+// Releases of one kind are one entry with the sum of their steps: the accountant's work grows with kinds only.
+std::vector<SampledGaussian> Merged(const std::map<std::string, SampledGaussian>& charges) {
+  std::map<std::pair<double, double>, std::int64_t> kinds;
+  for (const auto& [release, mechanism] : charges)
+    kinds[{mechanism.noise_multiplier, mechanism.sampling_rate}] += mechanism.steps;
+  std::vector<SampledGaussian> merged;
+  for (const auto& [kind, steps] : kinds) merged.push_back({kind.first, kind.second, steps});
+  return merged;
+}
+
+StatusOr<double> EpsilonOf(const std::vector<SampledGaussian>& mechanisms, double delta) {
+  RdpCurve curve;
+  for (const SampledGaussian& mechanism : mechanisms) RETURN_IF_ERROR(curve.Add(mechanism));
+  ASSIGN_OR_RETURN(const RdpEpsilon renyi, dp::EpsilonOf(curve, delta));
+  const StatusOr<EpsilonBounds> bounds = PldEpsilon(mechanisms, delta, {.gap = 0.1});
+  if (bounds.code() == StatusCode::kResourceExhausted) return renyi.epsilon;
+  if (!bounds.ok()) return bounds.status();
+  return std::min(bounds->upper, renyi.epsilon);
+}
+
+}  // namespace
+
+StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::filesystem::path& folder, const Budget& budget) {
+  if (!(budget.epsilon > 0) || std::isinf(budget.epsilon))
+    return InvalidArgument("a budget with epsilon ", budget.epsilon, "; it must be above 0 and finite");
+  RETURN_IF_ERROR(CheckDelta(budget.delta));
+  ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Acquire(folder));
+  std::unique_ptr<Ledger> ledger(new Ledger(folder / "ledger.json", budget, std::move(lock)));
+  RETURN_IF_ERROR(ledger->Read());
+  return ledger;
+}
+
+Status Ledger::Read() {
+  const StatusOr<Json> json = ReadJson(path_);
+  if (json.code() == StatusCode::kNotFound) return Status();
+  if (!json.ok())
+    return DataLoss("the privacy ledger cannot be read, so nothing may be released: ", json.status().message());
+  try {
+    if (json->at("format") != kFormat) return DataLoss(path_.string(), " is not a privacy ledger of ours");
+    for (const auto& [release, charge] : json->at("charges").items()) {
+      const SampledGaussian mechanism = {.noise_multiplier = charge.at("noise_multiplier").get<double>(),
+                                         .sampling_rate = charge.at("sampling_rate").get<double>(),
+                                         .steps = charge.at("steps").get<std::int64_t>()};
+      if (const Status good = CheckMechanism(mechanism); !good.ok())
+        return DataLoss(path_.string(), ": release '", release, "': ", good.message());
+      charges_[release] = mechanism;
+    }
+  } catch (const Json::exception& error) {
+    return DataLoss(path_.string(), " is not a privacy ledger: ", error.what());
+  }
+  return Status();
+}
+
+Status Ledger::Write() const {
+  Json charges = Json::object();
+  for (const auto& [release, mechanism] : charges_)
+    charges[release] = {{"noise_multiplier", mechanism.noise_multiplier},
+                        {"sampling_rate", mechanism.sampling_rate},
+                        {"steps", mechanism.steps}};
+  return WriteJson(path_, {{"format", kFormat}, {"charges", charges}});
+}
+
+StatusOr<double> Ledger::Spent() const { return EpsilonOf(Merged(charges_), budget_.delta); }
+
+StatusOr<double> Ledger::SpentWith(const SampledGaussian& mechanism) const {
+  RETURN_IF_ERROR(CheckMechanism(mechanism));
+  std::map<std::string, SampledGaussian> all = charges_;
+  all["\n"] = mechanism;  // a name that no release has
+  return EpsilonOf(Merged(all), budget_.delta);
+}
+
+Status Ledger::Charge(const std::string& release, const SampledGaussian& mechanism) {
+  if (release.empty() || release.find('\n') != std::string::npos)
+    return InvalidArgument("a release without a proper name");
+  if (const auto found = charges_.find(release); found != charges_.end()) {
+    if (found->second == mechanism) return Status();
+    return FailedPrecondition("release '", release, "' was paid for with other noise than it has now");
+  }
+  ASSIGN_OR_RETURN(const double epsilon, SpentWith(mechanism));
+  if (!(epsilon <= budget_.epsilon)) {
+    ASSIGN_OR_RETURN(const double spent, Spent());
+    return PrivacyBudget("release '", release, "' would take epsilon from ", spent, " to ", epsilon,
+                         ", beyond the budget of ", budget_.epsilon, " at delta ", budget_.delta);
+  }
+  charges_[release] = mechanism;
+  const Status written = Write();
+  if (!written.ok()) charges_.erase(release);
+  return written;
+}
+
+}  // namespace consilium::dp
