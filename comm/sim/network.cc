@@ -197,8 +197,9 @@ void Network::CloseEnd(StreamId id, const std::string& node, const Status& reaso
   Stream* stream = Find(id);
   if (stream == nullptr) return;
   End& own = EndOf(*stream, node);
-  Process* process = own.open && !own.dead ? ProcessOf(own) : nullptr;
+  if (own.dead) return;  // it has been told, or is about to be
   own.dead = true;
+  Process* process = own.open ? ProcessOf(own) : nullptr;
   if (process == nullptr) {
     own.open = false;
     return EraseIfOver(id);

@@ -157,6 +157,17 @@ TEST_F(NetworkTest, WhatWasSentBeforeAnOrderlyCloseArrivesAlsoAtABusyPeer) {
   EXPECT_EQ(site.log, std::vector<std::string>{"connected"});
 }
 
+TEST_F(NetworkTest, ABusyEndIsToldOfTheBreakOnceHoweverManyReasonsThereAre) {
+  network->Dial("site", "hub", "control", Delivery::kOrdered);
+  Run(seconds(1));
+  site_node.Occupy(seconds(5));
+  hub_node.Kill();
+  network->Detach("hub", Death::kProcess);
+  network->Cut("hub", "site");
+  Run(seconds(10));
+  EXPECT_EQ(site.log, (std::vector<std::string>{"connected", "the connection was closed"}));
+}
+
 TEST_F(NetworkTest, ACutIsToldToBothEndsAndNothingArrivesAfterIt) {
   const StreamId stream = network->Dial("site", "hub", "control", Delivery::kOrdered);
   Run(seconds(1));
