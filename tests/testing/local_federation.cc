@@ -45,7 +45,7 @@ Status LocalFederation::StartCoordinator() {
       {.arguments = {Program("consilium").string(), "coordinator", "--kit", kit(kCoordinatorParty).string(), "--state",
                      state.string(), "--job", options_.job.string(), "--initial-model", options_.initial_model.string(),
                      "--listen", Concat("127.0.0.1:", port_), "--exit-when-done"},
-       .environment = options_.environment,
+       .environment = EnvironmentOf(kCoordinatorParty),
        .output = log(kCoordinatorParty)});
   if (!process.ok()) return process.status();
   processes_.insert_or_assign(kCoordinatorParty, *std::move(process));
@@ -78,10 +78,22 @@ Status LocalFederation::StartClient(const std::string& site, const fs::path& dat
   if (!options_.trainer.empty()) arguments.insert(arguments.end(), {"--trainer", options_.trainer.string()});
   RETURN_IF_ERROR(MakeDirectories(options_.folder / "clients"));
   StatusOr<Subprocess> process =
-      Subprocess::Start({.arguments = std::move(arguments), .environment = options_.environment, .output = log(site)});
+      Subprocess::Start({.arguments = std::move(arguments), .environment = EnvironmentOf(site), .output = log(site)});
   if (!process.ok()) return process.status();
   processes_.insert_or_assign(site, *std::move(process));
   return Status();
+}
+
+std::map<std::string, std::string> LocalFederation::EnvironmentOf(const std::string& party) const {
+  std::map<std::string, std::string> environment = options_.environment;
+  if (const auto own = environments_.find(party); own != environments_.end())
+    for (const auto& [name, value] : own->second) environment[name] = value;
+  return environment;
+}
+
+std::optional<ExitResult> LocalFederation::Poll(const std::string& party) {
+  const auto found = processes_.find(party);
+  return found == processes_.end() ? std::nullopt : found->second.Poll();
 }
 
 void LocalFederation::KillCoordinator() { KillClient(kCoordinatorParty); }

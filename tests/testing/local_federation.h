@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 
 #include "comm/base/json.h"
 #include "comm/base/subprocess.h"
@@ -28,6 +29,12 @@ class LocalFederation {
   // `data` is read by the site's trainer; remembered for a restart.
   Status StartClient(const std::string& site, const std::filesystem::path& data);
   Status RestartClient(const std::string& site) { return StartClient(site, data_.at(site)); }
+  // Added to the party's environment from its next start on.
+  void SetEnvironment(const std::string& party, std::map<std::string, std::string> environment) {
+    environments_[party] = std::move(environment);
+  }
+  // How the party's process ended; nothing while it runs, or when it was never started.
+  std::optional<ExitResult> Poll(const std::string& party);
   void KillCoordinator();                    // SIGKILL
   void KillClient(const std::string& site);  // SIGKILL; its trainer dies with it
 
@@ -49,10 +56,13 @@ class LocalFederation {
 
  private:
   explicit LocalFederation(Options options) : options_(std::move(options)) {}
+  std::map<std::string, std::string> EnvironmentOf(const std::string& party) const;
+
   Options options_;
   std::string job_name_;
   int port_ = 0;
   std::map<std::string, std::filesystem::path> data_;
+  std::map<std::string, std::map<std::string, std::string>> environments_;
   std::map<std::string, Subprocess> processes_;
 };
 
