@@ -49,6 +49,7 @@ class QFedAvg final : public Strategy {
     for (double& loss : losses) loss = std::max(loss, kLossMin);
     const double largest = *std::ranges::max_element(losses);
     const double q = Parameter("q"), lipschitz = Parameter("lipschitz");
+    if (lipschitz == 0) return FailedPrecondition("qfedavg needs a lipschitz above 0, or a train.learning_rate");
     std::vector<double> coefficients = SharesOf(input);
     double sum = 0;  // both sums are divided by largest^q, so that no power overflows
     for (std::size_t i = 0; i < losses.size(); ++i) {

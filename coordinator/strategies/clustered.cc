@@ -4,9 +4,11 @@
 // update has become short while a member's is still long (its sites pull apart) is cut in two where the largest cosine
 // across the cut is smallest, if that cut is wide enough.
 //
-// The paper's thresholds are lengths; "stationary" is the ratio of the two, so that it means the same for every model.
+// The paper's thresholds are lengths.  Here the mean is measured by the group's longest update ("stationary"), and that
+// by the longest of the first round ("spread"; the paper advises a tenth), so that they mean the same for every model.
 // A group's new model is the weighted mean of its contributors' weights.  The global model, for evaluation and for
-// sites that come later, is the weighted mean of all.  Kept between rounds: the groups and the number of rounds.
+// sites that come later, is the weighted mean of all.  Kept between rounds: the groups, the number of rounds and the
+// first round's longest update.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -61,9 +63,13 @@ class Clustered final : public Strategy {
     FoldPlan plan = WeightedSum(input, SharesOf(input));
     ASSIGN_OR_RETURN(std::vector<Group> groups, Given() ? GivenGroups(input) : RememberedGroups(input.memory, input));
     if (!Given()) {
-      const std::int64_t rounds = input.memory.is_object() ? input.memory.value("rounds", std::int64_t{0}) : 0;
-      if (static_cast<double>(rounds) >= Parameter("first_rounds")) groups = Split(input, groups);
-      plan.memory = {{"rounds", rounds + 1}, {"groups", Json::array()}};
+      const Json rounds = Remembered(input.memory, "rounds"), first_longest = Remembered(input.memory, "longest");
+      const double past = rounds.is_number() ? rounds.get<double>() : 0;
+      double longest = 0;
+      for (std::size_t i = 0; i < input.updates.size(); ++i) longest = std::max(longest, input.gram.Norm(i));
+      if (first_longest.is_number()) longest = first_longest.get<double>();
+      if (past >= Parameter("first_rounds")) groups = Split(input, groups, Parameter("spread") * longest);
+      plan.memory = {{"rounds", past + 1}, {"longest", longest}, {"groups", Json::array()}};
       for (const Group& group : groups) {
         Json names = Json::array();
         for (const SiteName& site : group) names.push_back(site.value());
@@ -89,6 +95,10 @@ class Clustered final : public Strategy {
 
  private:
   bool Given() const { return !federation().strategy_groups.empty(); }
+
+  static Json Remembered(const Json& memory, const char* key) {
+    return memory.is_object() && memory.contains(key) ? memory[key] : Json();
+  }
 
   static std::vector<std::size_t> Contributors(const PlanInput& input, const Group& group) {
     std::vector<std::size_t> members;
@@ -120,13 +130,11 @@ class Clustered final : public Strategy {
 
   static StatusOr<std::vector<Group>> RememberedGroups(const Json& memory, const PlanInput& input) {
     std::vector<Group> groups;
-    if (memory.is_object() && memory.contains("groups")) {
-      for (const Json& names : memory["groups"]) {
-        Group& group = groups.emplace_back();
-        for (const Json& name : names) {
-          if (!name.is_string()) return DataLoss("the kept groups of sites are damaged");
-          group.emplace_back(name.get<std::string>());
-        }
+    for (const Json& names : Remembered(memory, "groups")) {
+      Group& group = groups.emplace_back();
+      for (const Json& name : names) {
+        if (!name.is_string()) return DataLoss("the kept groups of sites are damaged");
+        group.emplace_back(name.get<std::string>());
       }
     }
     AddTheRest(input, &groups);
@@ -134,11 +142,11 @@ class Clustered final : public Strategy {
   }
 
   // Members that did not contribute stay with the larger part (of equal ones the first).
-  std::vector<Group> Split(const PlanInput& input, const std::vector<Group>& groups) const {
+  std::vector<Group> Split(const PlanInput& input, const std::vector<Group>& groups, double long_enough) const {
     std::vector<Group> result;
     for (const Group& group : groups) {
       const std::vector<std::size_t> members = Contributors(input, group);
-      if (!PullsApart(input, members)) {
+      if (!PullsApart(input, members, long_enough)) {
         result.push_back(group);
         continue;
       }
@@ -161,7 +169,7 @@ class Clustered final : public Strategy {
     return result;
   }
 
-  bool PullsApart(const PlanInput& input, const std::vector<std::size_t>& members) const {
+  bool PullsApart(const PlanInput& input, const std::vector<std::size_t>& members, double long_enough) const {
     if (members.size() < 2) return false;
     double total = 0, longest = 0;
     for (const std::size_t i : members) {
@@ -170,7 +178,7 @@ class Clustered final : public Strategy {
     }
     std::vector<double> shares(input.updates.size());
     for (const std::size_t i : members) shares[i] = input.updates[i].weight / total;
-    return longest > 0 && input.gram.NormOf(shares) < Parameter("stationary") * longest;
+    return longest > 0 && longest >= long_enough && input.gram.NormOf(shares) < Parameter("stationary") * longest;
   }
 };
 

@@ -2,8 +2,8 @@
 // 2022, Algorithm 2 (smoothed Weiszfeld): z = argmin sum_i p_i |z - d_i| by
 //   b_i = p_i / max(nu, |z - d_i|),   z <- sum_i b_i d_i / sum_i b_i.
 // z is always a weighted mean of the updates, so the whole iteration runs on their inner products and the updates
-// themselves are read once more for the result.  nu is relative to the largest distance at the start, so that it means
-// the same for small and large models.  Nothing is kept between rounds.
+// themselves are read once more for the result.  nu is relative to the median distance, so that it means the same for
+// small and large models and no few sites can raise it.  Nothing is kept between rounds.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -34,10 +34,11 @@ class GeometricMedian final : public Strategy {
     constexpr double kStill = 1e-12;  // coefficients that move less are done
     const std::vector<double> shares = SharesOf(input);
     std::vector<double> c = shares, distances = Distances(input.gram, c);
-    const double smoothing = Parameter("smoothing") * *std::ranges::max_element(distances);
     double moved = 1;
     int steps = 0;
-    for (; smoothing > 0 && moved > kStill && steps < Parameter("iterations"); ++steps) {
+    for (; moved > kStill && steps < Parameter("iterations"); ++steps) {
+      const double smoothing = Parameter("smoothing") * MedianOf(distances);
+      if (smoothing == 0) break;  // most updates are z
       std::vector<double> next;
       for (std::size_t i = 0; i < c.size(); ++i) next.push_back(shares[i] / std::max(smoothing, distances[i]));
       const double sum = std::accumulate(next.begin(), next.end(), 0.0);
