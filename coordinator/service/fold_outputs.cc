@@ -75,8 +75,9 @@ StatusOr<StateFile> StateFile::Open(const std::filesystem::path& path, const Str
 Status StateFile::Read(std::size_t tensor, std::uint64_t offset, std::span<float> raw,
                        std::span<const std::span<double>> state) const {
   const std::size_t count = tensors_.size();
+  if (count == 0) return Status();  // a file of memory alone
   if (!file_) {
-    for (std::size_t k = 0; k < count; ++k) std::ranges::fill(state[k], tensors_[k].initial);
+    for (std::size_t k = 0; k < count; ++k) std::ranges::fill(state[k], static_cast<float>(tensors_[k].initial));
     return Status();
   }
   RETURN_IF_ERROR(file_->Read(tensor, offset * count * sizeof(float),
