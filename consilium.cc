@@ -11,6 +11,7 @@
 #include "comm/base/command.h"
 #include "comm/base/subprocess.h"
 #include "coordinator/doctor/doctor.h"
+#include "coordinator/operator/operator_verbs.h"
 #include "coordinator/provision/provision_verb.h"
 #include "coordinator/service/coordinator_verb.h"
 #include "deploy/demo/demo.h"
@@ -53,6 +54,13 @@ const Verb kVerbs[] = {
      coordinator::ControlDoctorVerb},
     {"provision", "make a project's certificate authority and one kit per party", coordinator::ProvisionVerb},
     {"coordinator", "lead a federation", coordinator::CoordinatorVerb},
+    {"submit", "hand a job to a coordinator", coordinator::SubmitVerb},
+    {"list", "the jobs of a coordinator", coordinator::ListVerb},
+    {"status", "where a job is and what each site does", coordinator::StatusVerb},
+    {"log", "a job's events, and those that come", coordinator::LogVerb},
+    {"why", "why a job waits or failed", coordinator::WhyVerb},
+    {"abort", "end a job for good", coordinator::AbortVerb},
+    {"download", "fetch a job's model and results", coordinator::DownloadVerb},
     {"client", "take part in a federation with the data of this site", client::ClientVerb},
     DataVerb("train", "train a model on this machine, or on many ranks under mpirun"),
     DataVerb("predict", "segment images with trained models"),
@@ -63,13 +71,6 @@ const Verb kVerbs[] = {
     DataVerb("worker", "the trainer as a child of a site's client"),
     DataVerb("montage", "a picture of images, truths and predictions"),
     DataVerb("demo-data", "split one data set into hospitals that look different"),
-    Later("submit", "start the coordinator with --job JOB.yaml"),
-    Later("list", "a coordinator runs one job: see STATE/jobs"),
-    Later("status", "see STATE/jobs/<name>/status.json of the coordinator"),
-    Later("log", "see STATE/jobs/<name>/events.jsonl of the coordinator"),
-    Later("why", "status.json says who is awaited and since when"),
-    Later("abort", "stop the coordinator: it remembers the job until its state folder is removed"),
-    Later("download", "see STATE/jobs/<name>/model_final.safetensors of the coordinator"),
     Later("site", "a site decides by starting and stopping its client"),
     Later("enroll", "provision makes every party's key and certificate"),
     Later("audit", "events.jsonl of the coordinator and the client's log say what happened"),

@@ -36,6 +36,33 @@ bool SplitAddress(const std::string& address, Project* project) {
   return true;
 }
 
+// A list of names, or a map from names to what each may do.
+void ReadOperators(ConfigReader* reader, std::vector<OperatorSpec>* operators) {
+  if (reader->node()["operators"].IsMap()) {
+    operators->clear();
+    return reader->ReadMap("operators", [&](ConfigReader& map) {
+      for (const std::string& name : map.node().keys()) {
+        std::vector<std::string> roles;
+        map.Read(name, &roles);
+        OperatorSpec spec{name, {}};
+        for (const std::string& role : roles) {
+          const StatusOr<transport::Right> right = transport::RightFromName(role);
+          if (!right.ok()) return map.Refuse(name, "a list of submit, view and abort");
+          spec.rights.insert(*right);
+        }
+        if (spec.rights.empty()) return map.Refuse(name, "at least one of submit, view and abort");
+        operators->push_back(std::move(spec));
+      }
+    });
+  }
+  std::vector<std::string> names;
+  const bool given = reader->Has("operators");
+  reader->Read("operators", &names);
+  if (!given) return;
+  operators->clear();
+  for (const std::string& name : names) operators->push_back({name});
+}
+
 }  // namespace
 
 StatusOr<Project> ReadProject(const ConfigNode& node) {
@@ -56,7 +83,7 @@ StatusOr<Project> ReadProject(const ConfigNode& node) {
     coordinator.Read("hosts", &project.extra_hosts);
   });
   reader.Read("sites", &sites);
-  reader.Read("operators", &project.operators);
+  ReadOperators(&reader, &project.operators);
   reader.Read("valid_days", &valid_days, Between<std::int64_t>(1, kDaysMax));
   reader.Read("ca_valid_days", &ca_valid_days, Between<std::int64_t>(1, kDaysMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -81,7 +108,7 @@ Status CheckProject(const Project& project) {
   RETURN_IF_ERROR(check_name("name", project.name));
   RETURN_IF_ERROR(check_name("coordinator.name", project.coordinator_name));
   for (const SiteName& site : project.sites) RETURN_IF_ERROR(check_name("sites", site.value()));
-  for (const std::string& name : project.operators) RETURN_IF_ERROR(check_name("operators", name));
+  for (const OperatorSpec& spec : project.operators) RETURN_IF_ERROR(check_name("operators", spec.name));
   if (project.sites.empty()) return InvalidArgument("sites: at least one is needed");
   if (!IsHost(project.host)) return InvalidArgument("coordinator.address: '", project.host, "' is not a host");
   for (const std::string& host : project.extra_hosts)

@@ -6,8 +6,16 @@
 
 #include "comm/base/config.h"
 #include "comm/base/ids.h"
+#include "comm/transport/peer_name.h"
 
 namespace consilium::coordinator {
+
+// A person, or a program, that hands in jobs and looks after them.
+struct OperatorSpec {
+  std::string name;
+  transport::Rights rights = transport::AllRights();
+  friend bool operator==(const OperatorSpec&, const OperatorSpec&) = default;
+};
 
 struct Project {
   std::string name;
@@ -17,7 +25,7 @@ struct Project {
   std::string listen_address = "0.0.0.0";
   std::vector<std::string> extra_hosts;  // more names or addresses for the coordinator's certificate
   std::vector<SiteName> sites;
-  std::vector<std::string> operators = {"admin"};
+  std::vector<OperatorSpec> operators = {{"admin"}};
   int valid_days = 365;
   int ca_valid_days = 3650;
 };
@@ -25,7 +33,7 @@ struct Project {
 //   name: hippocampus
 //   coordinator: {address: "coordinator.example.org:8443"}   # also: name, listen, hosts
 //   sites: [hospital-a, hospital-b]
-//   operators: [admin]
+//   operators: {ann: [submit, view, abort], board: [view]}     # or names alone, who may do everything: [admin]
 //   valid_days: 365
 //   ca_valid_days: 3650
 StatusOr<Project> ReadProject(const ConfigNode& node);

@@ -113,7 +113,8 @@ Status MakeAll(const Project& project, const fs::path& folder, const KitOptions&
   RETURN_IF_ERROR(WriteKey(folder / "ca" / "ca.key", authority.key));
   std::vector<PeerName> parties = {{project.name, Role::kCoordinator, project.coordinator_name}};
   for (const SiteName& site : project.sites) parties.push_back({project.name, Role::kSite, site.value()});
-  for (const std::string& name : project.operators) parties.push_back({project.name, Role::kOperator, name});
+  for (const OperatorSpec& spec : project.operators)
+    parties.push_back({project.name, Role::kOperator, spec.name, spec.rights});
   for (const PeerName& party : parties)
     RETURN_IF_ERROR(MakeKit(party, project, authority, options, KitFolder(folder, party.name)));
   return Status();

@@ -15,7 +15,7 @@ Json Describe(const Project& project, const std::filesystem::path& out) {
                {"sites", Json::object()},
                {"operators", Json::object()}};
   for (const SiteName& site : project.sites) json["sites"][site.value()] = KitFolder(out, site.value()).string();
-  for (const std::string& name : project.operators) json["operators"][name] = KitFolder(out, name).string();
+  for (const OperatorSpec& spec : project.operators) json["operators"][spec.name] = KitFolder(out, spec.name).string();
   return json;
 }
 
@@ -26,6 +26,9 @@ void Explain(const Project& project, const std::filesystem::path& out) {
   for (const SiteName& site : project.sites)
     std::cerr << "  consilium client --kit " << KitFolder(out, site.value()).string() << " --data DIR    (at " << site
               << ")\n";
+  for (const OperatorSpec& spec : project.operators)
+    std::cerr << "  consilium list --kit " << KitFolder(out, spec.name).string() << "    (" << spec.name
+              << " may: " << transport::ToString(spec.rights) << ")\n";
   std::cerr << "\nGive each party its own folder over a channel that you both trust: its private key is inside.\nKeep "
             << (out / "ca").string() << " offline: whoever has it can make more parties.\n";
 }
@@ -40,7 +43,7 @@ int ProvisionVerb(const Arguments& arguments) {
                   "  name: hippocampus\n"
                   "  coordinator: {address: \"coordinator.example.org:8443\"}   # also: name, listen, hosts\n"
                   "  sites: [hospital-a, hospital-b, hospital-c]\n"
-                  "  operators: [admin]\n"
+                  "  operators: {ann: [submit, view, abort], board: [view]}\n"
                   "  valid_days: 365");
   command.Positional("PROJECT", &project_file, "the project's YAML file");
   command.Option("--output,-o", &out, "folder to make; must be absent or empty", true);

@@ -24,11 +24,41 @@ void AccessTable::Show(const JobState& state) {
     for (const auto& [site, item] : state.cohort()) {
       Work now{state.KeyFor(site), item.answered() || state.GaveUp(item), {}};
       if (const auto before = job.work.find(site); before != job.work.end() && before->second.task == now.task)
-        now.offered = std::move(before->second.offered);
+        now.offered.swap(before->second.offered);
       work.emplace(site, std::move(now));
     }
   }
+  Retire(state.opened().job, job.work);
   job.work = std::move(work);
+}
+
+void AccessTable::Retire(const JobId& job, const std::map<SiteName, Work>& work) {
+  for (const auto& [site, item] : work) retired_[job].insert(item.offered.begin(), item.offered.end());
+}
+
+void AccessTable::Hide(const JobId& job) {
+  const std::lock_guard lock(mutex_);
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return;
+  Retire(job, found->second.work);
+  jobs_.erase(found);
+}
+
+std::set<Digest> AccessTable::OfferedBlobs() const {
+  const std::lock_guard lock(mutex_);
+  std::set<Digest> offered;
+  for (const auto& [name, job] : jobs_)
+    for (const auto& [site, work] : job.work) offered.insert(work.offered.begin(), work.offered.end());
+  return offered;
+}
+
+std::set<Digest> AccessTable::TakeRetired(const JobId& job) {
+  const std::lock_guard lock(mutex_);
+  const auto found = retired_.find(job);
+  if (found == retired_.end()) return {};
+  std::set<Digest> retired = std::move(found->second);
+  retired_.erase(found);
+  return retired;
 }
 
 Status AccessTable::AuthorizeFetch(const SiteName& site, const Digest& digest) const {

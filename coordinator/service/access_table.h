@@ -15,6 +15,13 @@ namespace consilium::coordinator {
 class AccessTable {
  public:
   void Show(const JobState& state);
+  // The job is over: nothing of it may be fetched or uploaded any more.
+  void Hide(const JobId& job);
+
+  // Blobs that sites may be sending for work in hand, of all jobs: not to be removed, whether they have come or not.
+  std::set<Digest> OfferedBlobs() const;
+  // What sites offered for the job's work that is no longer in hand, since the last call.
+  std::set<Digest> TakeRetired(const JobId& job);
 
   // Errors, sent to the site as they are: NotFound when the blob is not a model in force; PermissionDenied when the
   // site has no part in it.
@@ -36,8 +43,11 @@ class AccessTable {
     std::uint64_t update_bytes_max = 0;
     std::map<SiteName, Work> work;
   };
+  void Retire(const JobId& job, const std::map<SiteName, Work>& work);
+
   mutable std::mutex mutex_;
   std::map<JobId, Job> jobs_;
+  std::map<JobId, std::set<Digest>> retired_;
 };
 
 }  // namespace consilium::coordinator

@@ -8,13 +8,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <mutex>
-#include <set>
 
 #include "comm/base/folder_lock.h"
 #include "comm/base/json.h"
 #include "comm/base/log.h"
 #include "comm/transport/grpc/grpc_server.h"
-#include "coordinator/service/job_opening.h"
+#include "coordinator/service/local_door.h"
+#include "coordinator/service/operator_desk.h"
+#include "coordinator/service/snapshot.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -23,11 +24,13 @@ namespace {
 constexpr auto kLinger = std::chrono::seconds(12);
 // Messages of one site that wait for the strand; honest sites say a few a second.
 constexpr std::size_t kBacklogMax = 256;
+// Folds and checks of two jobs go on side by side.
+constexpr std::size_t kWorkers = 2;
 
 class Coordinator final : public transport::CoordinatorEvents {
  public:
   explicit Coordinator(const CoordinatorOptions& options)
-      : options_(options), workers_(1), signals_(loop_, SIGINT, SIGTERM), linger_(loop_) {}
+      : options_(options), workers_(kWorkers), readers_(1), signals_(loop_, SIGINT, SIGTERM), linger_(loop_) {}
 
   Status Run();
 
@@ -44,28 +47,37 @@ class Coordinator final : public transport::CoordinatorEvents {
 
  private:
   Status Open();
+  Status OpenLocalJob();
   Status Listen();
   void HandleSignals();
   void Send(const SiteName& site, wire::CoordinatorMessage message);
+  void Close(const SiteName& site, wire::Refusal refusal);
   void OnJobFinished();
+  void OnJobStopped(const JobId& job, const Status& status);
   void LeaveIfAllWereTold();
   void Stop(Status status);
+  bool IsAwaited(const JobId& job) const { return watched_.empty() || watched_ == job; }
+  StatusOr<Json> AnswerLocally(const Json& request);
   std::size_t TakeBacklogPlace(const SiteName& site);
   void FreeBacklogPlace(const SiteName& site);
 
   CoordinatorOptions options_;
   boost::asio::io_context loop_;
-  boost::asio::thread_pool workers_;
+  boost::asio::thread_pool workers_, readers_;
   boost::asio::signal_set signals_;
   boost::asio::steady_timer linger_;
   AccessTable access_;
   std::unique_ptr<transport::BlobStore> blobs_;
-  std::unique_ptr<JobRunner> runner_;
+  std::unique_ptr<ModelIntake> intake_;
+  std::unique_ptr<JobFiles> files_;
+  std::unique_ptr<JobTable> table_;
+  std::unique_ptr<OperatorDesk> desk_;
+  std::unique_ptr<LocalDoor> door_;
   std::unique_ptr<transport::CoordinatorTransport> transport_;
 
   std::map<SiteName, SessionId> sessions_;
-  std::set<SiteName> told_;  // that the job is over
-  bool finished_ = false;
+  JobId watched_;  // of job_file; empty: all of them
+  bool finished_ = false, stopped_ = false;
   Status outcome_;
 
   std::mutex backlog_mutex_;
@@ -76,50 +88,78 @@ Status Coordinator::Run() {
   ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Acquire(options_.state));
   HandleSignals();
   Status status = Open();
-  if (status.ok()) status = Listen();
+  if (status.ok() && !stopped_) status = Listen();
   if (status.ok()) {
-    loop_.run();
+    if (!stopped_) loop_.run();
     status = outcome_;
   }
-  // In this order: no callback comes any more, then no worker posts any more, then the runner goes.
+  // In this order: no callback comes any more, then no worker posts any more, then the jobs go.
+  door_.reset();
   if (transport_) transport_->Shutdown();
-  workers_.stop();
-  workers_.join();
-  if (runner_) runner_->WriteStatus();
+  workers_.stop(), readers_.stop();
+  workers_.join(), readers_.join();
+  if (table_) table_->WriteStatuses();
   return status;
 }
 
 Status Coordinator::Open() {
   ASSIGN_OR_RETURN(blobs_, transport::BlobStore::Open(options_.state / "blobs"));
-  RunnerServices services{.loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_};
-  services.send = [this](const SiteName& site, wire::CoordinatorMessage message) { Send(site, std::move(message)); };
-  services.disconnect = [this](const SiteName& site, const std::string& reason) {
-    const auto session = sessions_.find(site);
-    if (session != sessions_.end() && transport_)
-      transport_->Close(session->second, {StatusCode::kUnavailable, reason});
+  ASSIGN_OR_RETURN(files_, JobFiles::Open(options_.state / "pins"));
+  RemoveSnapshots(options_.state);
+  intake_ = std::make_unique<ModelIntake>(blobs_.get());
+  JobTable::Hands hands{.loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_};
+  hands.send = [this](const SiteName& site, wire::CoordinatorMessage message) { Send(site, std::move(message)); };
+  hands.disconnect = [this](const SiteName& site, const std::string& reason) {
+    Close(site, {StatusCode::kUnavailable, reason});
   };
-  services.die = [this](const Status& status) { Stop(status); };
-  services.finished = [this] { OnJobFinished(); };
-  ASSIGN_OR_RETURN(runner_, OpenJob({.state = options_.state,
-                                     .job_file = options_.job_file,
-                                     .initial_model = options_.initial_model,
-                                     .roster = options_.kit.sites},
-                                    std::move(services)));
-  // A new job's model was imported just now, but is part of its state only once it has started.
-  if (runner_->state().phase() != Phase::kNew) RETURN_IF_ERROR(blobs_->RetainOnly(runner_->LiveBlobs()));
-  runner_->Start();
-  return outcome_;  // a journal that could not be written
+  hands.finished = [this](const JobId&) { OnJobFinished(); };
+  hands.stopped = [this](const JobId& job, const Status& status) { OnJobStopped(job, status); };
+  hands.also_keep = [this] { return intake_->Announced(); };
+  table_ = std::make_unique<JobTable>(JobTable::Options{options_.state, options_.jobs_max}, std::move(hands));
+  RETURN_IF_ERROR(table_->Load());
+  RETURN_IF_ERROR(OpenLocalJob());
+  table_->Start();
+  OnJobFinished();  // may have been before this start
+  return Status();
+}
+
+Status Coordinator::OpenLocalJob() {
+  if (options_.job_file.empty()) {
+    if (options_.when_done == WhenDone::kExit && table_->jobs().empty())
+      return InvalidArgument(options_.state.string(),
+                             " holds no job yet, so there is none to end with; start one with ",
+                             "--job JOB.yaml --initial-model FILE, or leave --exit-when-done away");
+    return Status();
+  }
+  const auto there = [this](const JobId& job) -> const Submission* {
+    const JobEntry* entry = table_->Find(job);
+    return entry == nullptr ? nullptr : &entry->submission;
+  };
+  ASSIGN_OR_RETURN(Submission submission, SubmissionFromFiles({.job_file = options_.job_file,
+                                                               .initial_model = options_.initial_model,
+                                                               .roster = options_.kit.sites},
+                                                              there, blobs_.get()));
+  watched_ = submission.job;
+  return Annotate(table_->Add(std::move(submission)).status(), options_.job_file.string());
 }
 
 Status Coordinator::Listen() {
+  desk_ = std::make_unique<OperatorDesk>(OperatorDesk::Options{.state = options_.state,
+                                                               .coordinator = options_.kit.self.name,
+                                                               .roster = options_.kit.sites,
+                                                               .quota_bytes = options_.quota_bytes},
+                                         &loop_, &readers_, blobs_.get(), intake_.get(), files_.get(), table_.get());
+  ASSIGN_OR_RETURN(
+      door_, LocalDoor::Open(options_.state, &loop_, [this](const Json& request) { return AnswerLocally(request); }));
   transport::GrpcServerOptions server = transport::ServerOptionsFrom(options_.kit);
   if (!options_.listen_address.empty()) server.address = options_.listen_address;
   if (options_.listen_port >= 0) server.port = options_.listen_port;
   server.blobs = blobs_.get();
+  server.operators = desk_.get();
   const std::string address = server.address;
   ASSIGN_OR_RETURN(transport_, transport::StartGrpcServer(std::move(server), this));
   Log(LogLevel::kInfo, "listening",
-      {{"address", address}, {"port", transport_->port()}, {"job", runner_->state().opened().job}});
+      {{"address", address}, {"port", transport_->port()}, {"jobs", table_->jobs().size()}});
   return WriteJson(
       options_.state / "endpoint.json",
       {{"host", address}, {"port", transport_->port()}, {"coordinator", options_.kit.self.name}, {"pid", ::getpid()}});
@@ -131,7 +171,7 @@ void Coordinator::HandleSignals() {
     Log(LogLevel::kInfo, "stopping", {{"signal", number}});
     Stop(finished_ ? outcome_
                    : Preempted("stopped by signal ", number,
-                               "; the job goes on when the coordinator is started again "
+                               "; the jobs go on when the coordinator is started again "
                                "with --state ",
                                options_.state.string()));
   });
@@ -153,7 +193,7 @@ void Coordinator::FreeBacklogPlace(const SiteName& site) {
 void Coordinator::OnConnect(const SiteName& site, SessionId session, const wire::Hello& hello) {
   boost::asio::post(loop_, [this, site, session, capability = hello.capability] {
     sessions_[site] = session;
-    runner_->Connected(site, capability);
+    table_->SiteConnected(site, capability);
   });
 }
 
@@ -164,8 +204,8 @@ void Coordinator::OnMessage(const SiteName& site, SessionId session, wire::SiteM
     FreeBacklogPlace(site);
     const auto current = sessions_.find(site);
     if (current == sessions_.end() || current->second != session) return;  // said by an older connection
-    if (waiting <= kBacklogMax) return runner_->Heard(site, std::move(message));
-    transport_->Close(session, {StatusCode::kResourceExhausted, "messages came faster than they could be read"});
+    if (waiting <= kBacklogMax) return table_->Heard(site, std::move(message));
+    Close(site, {StatusCode::kResourceExhausted, "messages came faster than they could be read"});
   });
 }
 
@@ -174,7 +214,7 @@ void Coordinator::OnDisconnect(const SiteName& site, SessionId session, const St
     const auto current = sessions_.find(site);
     if (current == sessions_.end() || current->second != session) return;
     sessions_.erase(current);
-    runner_->Disconnected(site, reason);
+    table_->SiteDisconnected(site, reason);
     LeaveIfAllWereTold();
   });
 }
@@ -182,17 +222,27 @@ void Coordinator::OnDisconnect(const SiteName& site, SessionId session, const St
 // --- on the strand
 
 void Coordinator::Send(const SiteName& site, wire::CoordinatorMessage message) {
-  if (std::holds_alternative<wire::JobEnded>(message)) told_.insert(site);
   const auto session = sessions_.find(site);
   if (session != sessions_.end() && transport_) transport_->Send(session->second, std::move(message));
 }
 
+void Coordinator::Close(const SiteName& site, wire::Refusal refusal) {
+  const auto session = sessions_.find(site);
+  if (session != sessions_.end() && transport_) transport_->Close(session->second, std::move(refusal));
+}
+
+// Ends the process once all that it was started for is over.
 void Coordinator::OnJobFinished() {
-  if (finished_) return;
+  if (finished_ || options_.when_done == WhenDone::kStay) return;
+  Status outcome;
+  for (const auto& [job, entry] : table_->jobs()) {
+    if (!IsAwaited(job)) continue;
+    if (entry.stand != Stand::kFinished) return;
+    if (outcome.ok() && entry.outcome.code != StatusCode::kOk)
+      outcome = Status(entry.outcome.code, entry.outcome.message);
+  }
   finished_ = true;
-  const JobFinished& end = runner_->state().outcome();
-  if (options_.when_done == WhenDone::kStay) return;
-  if (end.code != StatusCode::kOk) outcome_ = Status(end.code, end.message);
+  outcome_ = std::move(outcome);
   linger_.expires_after(kLinger);
   linger_.async_wait([this](const boost::system::error_code& error) {
     if (!error) Stop(outcome_);
@@ -200,17 +250,32 @@ void Coordinator::OnJobFinished() {
   LeaveIfAllWereTold();
 }
 
+// A person who started the coordinator for one job wants to know when that cannot begin, or go on.
+void Coordinator::OnJobStopped(const JobId& job, const Status& status) {
+  const bool cannot_begin = !transport_ && watched_ == job;
+  if (cannot_begin || (options_.when_done == WhenDone::kExit && IsAwaited(job))) Stop(status);
+}
+
 // With every site told and gone there is nobody to wait for.
 void Coordinator::LeaveIfAllWereTold() {
   if (!finished_ || options_.when_done == WhenDone::kStay) return;
-  for (const SiteName& site : runner_->state().opened().sites)
-    if (!told_.contains(site) || sessions_.contains(site)) return;
+  for (const auto& [job, entry] : table_->jobs())
+    if (IsAwaited(job) && !table_->AllToldAndGone(job)) return;
   Stop(outcome_);
 }
 
 void Coordinator::Stop(Status status) {
+  if (stopped_) return;
+  stopped_ = true;
   outcome_ = std::move(status);
   loop_.stop();
+}
+
+// {"ask": "snapshot"} -> {"snapshot": FOLDER}
+StatusOr<Json> Coordinator::AnswerLocally(const Json& request) {
+  if (request.value("ask", "") != "snapshot") return InvalidArgument("known questions: snapshot");
+  ASSIGN_OR_RETURN(const std::filesystem::path snapshot, TakeSnapshot(options_.state, table_->jobs(), *blobs_));
+  return Json{{"snapshot", snapshot.string()}};
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-// The coordinator's process: transport on one side, the job on the other, one strand between them.
+// The coordinator's process: transport on one side, the jobs on the other, one strand between them.
 //
 // Transport threads only post to the strand; a site that sends faster than we work is disconnected.  State folder:
 //   lock, endpoint.json {"host", "port", "coordinator", "pid"}, blobs/ (models and updates), jobs/<name>/
-//   (job_folder.h)
+//   (job_folder.h), control.sock (local_door.h), pins/ and snapshots/ (of downloads and backups under way)
 #pragma once
 
 #include <filesystem>
@@ -18,15 +18,18 @@ enum class WhenDone { kStay, kExit };
 struct CoordinatorOptions {
   transport::Kit kit;
   std::filesystem::path state;
-  std::filesystem::path job_file;       // may be empty when the state folder holds a job
-  std::filesystem::path initial_model;  // for a new job
+  std::filesystem::path job_file;       // a job to run beside those that operators submit; may be empty
+  std::filesystem::path initial_model;  // for a new job_file
   std::string listen_address;           // empty: the kit's
   int listen_port = -1;                 // -1: the kit's; 0: a free one
+  std::size_t jobs_max = 4;             // that run at once
+  std::uint64_t quota_bytes = 0;        // what jobs may be promised of the disk; 0: the disk alone decides
   WhenDone when_done = WhenDone::kStay;
 };
 
-// Runs until the job is over (kExit), SIGINT or SIGTERM (Preempted unless the job is over), or it cannot go on.
-// Returns how the job ended with kExit.  Started again with the same state folder, the job goes on.
+// Goes on with every job in the state folder, and takes what operators submit.  Runs until job_file's job (without one:
+// every job) is over (kExit), SIGINT or SIGTERM (Preempted unless those are over), or it cannot go on.  Returns how the
+// job ended with kExit.  A job that fails, or whose journal or disk does, ends alone.
 Status RunCoordinator(const CoordinatorOptions& options);
 
 }  // namespace consilium::coordinator

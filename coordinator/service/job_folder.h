@@ -1,12 +1,14 @@
 // STATE/jobs/<name>: what a job leaves on disk.  The journal is the truth; everything else is a view of it for people
 // and programs, rewritten or appended as the job goes on.
 //
+//   submission.json     the job as it was handed in (submission.h)
 //   job.yaml            the resolved job
 //   journal.sqlite      journal.h
 //   events.jsonl        one event a line with its UTC time; for people: after a crash some are missing
 //   metrics.jsonl       one round a line; rebuilt from the journal at start
 //   status.json         now: phase, round, who is awaited since when, each site's progress; replaced as a whole
 //   model_final.safetensors, result.json    once the job is over
+//   told.json           which sites know that it is
 #pragma once
 
 #include <cstdio>
@@ -26,6 +28,8 @@ class JobFolder {
   JobFolder(const std::filesystem::path& state, const JobId& job) : root_(state / "jobs" / job.value()) {}
 
   const std::filesystem::path& root() const { return root_; }
+  std::filesystem::path submission() const { return root_ / "submission.json"; }
+  std::filesystem::path told() const { return root_ / "told.json"; }
   std::filesystem::path job_yaml() const { return root_ / "job.yaml"; }
   std::filesystem::path journal() const { return root_ / "journal.sqlite"; }
   std::filesystem::path events() const { return root_ / "events.jsonl"; }

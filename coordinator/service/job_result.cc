@@ -49,6 +49,19 @@ Json ResultJson(const JobState& state) {
           {"not_evaluated", std::move(not_evaluated)}};
 }
 
+Status WriteAbortedResult(const JobFolder& folder, const JobState* state, const Submission& submission,
+                          const JobFinished& outcome, const transport::BlobStore& blobs) {
+  Json result = {{"job", submission.job.value()}, {"rounds_done", 0}, {"parameters", nullptr}, {"model", nullptr}};
+  if (state != nullptr && state->phase() != Phase::kNew) {
+    if (ToInt(state->round()) > 0)
+      RETURN_IF_ERROR(CopyWhole(blobs.PathOf(state->model().digest), folder.latest_model()));
+    result = ResultJson(*state);
+  }
+  result["code"] = StatusCodeName(outcome.code);
+  result["message"] = outcome.message;
+  return WriteJson(folder.result(), result);
+}
+
 Status WriteJobResult(const JobFolder& folder, const JobState& state, const transport::BlobStore& blobs) {
   const bool succeeded = state.outcome().code == StatusCode::kOk;
   if (ToInt(state.round()) > 0)

@@ -152,10 +152,7 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const Digest& model) c
   return FoldDone{fold.round, manifest, parameters};
 }
 
-void JobRunner::Execute(const Publish&) {
-  if (const Status status = services_.blobs->RetainOnly(LiveBlobs()); !status.ok())
-    Log(LogLevel::kWarning, "blobs_not_removed", {{"reason", status.message()}});
-}
+void JobRunner::Execute(const Publish&) { services_.tidy_blobs(); }
 
 void JobRunner::Execute(const Finish&) {
   if (const Status status = WriteJobResult(folder_, state(), *services_.blobs); !status.ok()) return Die(status);
@@ -203,8 +200,14 @@ void JobRunner::WriteStatus() {
 
 void JobRunner::Die(const Status& status) {
   if (dead_) return;
-  dead_ = true;
+  Retire();
   services_.die(Annotate(status, "job '", state().opened().job, "'"));
+}
+
+void JobRunner::Retire() {
+  dead_ = true;
+  status_timer_.cancel();
+  journal_.reset();  // unlocked: the job may be opened again
 }
 
 }  // namespace consilium::coordinator

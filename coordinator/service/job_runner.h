@@ -29,6 +29,7 @@ struct RunnerServices {
   std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end the site's session
   std::function<void(const Status&)> die;  // the coordinator cannot go on: disk full, journal damaged
   std::function<void()> finished;          // the job is over, its results are written
+  std::function<void()> tidy_blobs;        // LiveBlobs() has shrunk: remove what no job needs
 };
 
 // Strand-bound.
@@ -45,8 +46,13 @@ class JobRunner {
   void Heard(const SiteName& site, wire::SiteMessage message);
   // Writes status.json now.
   void WriteStatus();
+  // The job goes on no more in this runner, which lets go of the journal.
+  void Retire();
 
   const JobState& state() const { return machine_.state(); }
+  const JobMachine& machine() const { return machine_; }
+  const SiteBoard& board() const { return board_; }
+  Journal* journal() { return journal_.get(); }  // null: retired or dead
   const JobFolder& folder() const { return folder_; }
   // Blobs that the job needs; the others can go.
   std::set<Digest> LiveBlobs() const { return state().LiveBlobs(); }

@@ -127,6 +127,14 @@ Status Journal::Append(ByteSpan record) {
   return status;
 }
 
+Status Journal::CopyTo(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const Statement vacuum, database_->Prepare("VACUUM INTO ?"));
+  const std::string text = path.string();
+  sqlite3_bind_text(vacuum.get(), 1, text.c_str(), -1, SQLITE_STATIC);
+  const int code = sqlite3_step(vacuum.get());
+  return code == SQLITE_DONE ? Status() : database_->Failure(code, "copying the journal");
+}
+
 StatusOr<std::vector<Bytes>> Journal::ReadAll() {
   ASSIGN_OR_RETURN(const Statement select, database_->Prepare("SELECT seq, bytes FROM record ORDER BY seq"));
   std::vector<Bytes> records;

@@ -24,6 +24,8 @@ class Journal {
   // Errors: Storage (disk full); the journal is then as before.
   Status Append(ByteSpan record);
   StatusOr<std::vector<Bytes>> ReadAll();
+  // A journal of the same records in a new file: as it is now, while this one stays open.
+  Status CopyTo(const std::filesystem::path& path);
 
  private:
   struct Database;

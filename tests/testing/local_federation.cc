@@ -22,11 +22,14 @@ StatusOr<LocalFederation> LocalFederation::Create(Options options) {
   LocalFederation federation(std::move(options));
   const Options& made = federation.options_;
   RETURN_IF_ERROR(MakeDirectories(made.folder));
-  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJob(made.job));
-  federation.job_name_ = job.name;
+  if (!made.job.empty()) {
+    ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJob(made.job));
+    federation.job_name_ = job.name;
+  }
   const Json project = {{"name", "test"},
                         {"coordinator", {{"name", kCoordinatorParty}, {"address", "localhost:8443"}}},
-                        {"sites", made.sites}};
+                        {"sites", made.sites},
+                        {"operators", made.operators}};
   RETURN_IF_ERROR(WriteFileAtomic(made.folder / "project.yaml", JsonToYaml(project)));
   const ProgramResult provisioned = RunProgram(
       {"consilium", "provision", (made.folder / "project.yaml").string(), "--output", (made.folder / "kits").string()},
@@ -35,18 +38,27 @@ StatusOr<LocalFederation> LocalFederation::Create(Options options) {
   return federation;
 }
 
-fs::path LocalFederation::job_folder() const { return options_.folder / "coordinator" / "jobs" / job_name_; }
+fs::path LocalFederation::job_folder() const { return job_folder(job_name_); }
 
 Status LocalFederation::StartCoordinator() {
-  const fs::path state = options_.folder / "coordinator";
+  const fs::path state = state_folder();
   std::error_code ignored;
   fs::remove(state / "endpoint.json", ignored);
-  StatusOr<Subprocess> process = Subprocess::Start(
-      {.arguments = {Program("consilium").string(), "coordinator", "--kit", kit(kCoordinatorParty).string(), "--state",
-                     state.string(), "--job", options_.job.string(), "--initial-model", options_.initial_model.string(),
-                     "--listen", Concat("127.0.0.1:", port_), "--exit-when-done"},
-       .environment = EnvironmentOf(kCoordinatorParty),
-       .output = log(kCoordinatorParty)});
+  std::vector<std::string> arguments = {Program("consilium").string(),
+                                        "coordinator",
+                                        "--kit",
+                                        kit(kCoordinatorParty).string(),
+                                        "--state",
+                                        state.string(),
+                                        "--listen",
+                                        Concat("127.0.0.1:", port_)};
+  if (!options_.job.empty())
+    arguments.insert(arguments.end(), {"--job", options_.job.string(), "--initial-model",
+                                       options_.initial_model.string(), "--exit-when-done"});
+  arguments.insert(arguments.end(), options_.coordinator_arguments.begin(), options_.coordinator_arguments.end());
+  StatusOr<Subprocess> process = Subprocess::Start({.arguments = std::move(arguments),
+                                                    .environment = EnvironmentOf(kCoordinatorParty),
+                                                    .output = log(kCoordinatorParty)});
   if (!process.ok()) return process.status();
   processes_.insert_or_assign(kCoordinatorParty, *std::move(process));
   const Instant deadline = SystemClock().Now() + std::chrono::seconds(20);
@@ -73,8 +85,8 @@ Status LocalFederation::StartClient(const std::string& site, const fs::path& dat
                                         "--state",
                                         (options_.folder / "clients" / site).string(),
                                         "--coordinator",
-                                        Concat("127.0.0.1:", port_),
-                                        "--exit-when-done"};
+                                        Concat("127.0.0.1:", port_)};
+  if (!options_.job.empty()) arguments.push_back("--exit-when-done");
   if (!options_.trainer.empty()) arguments.insert(arguments.end(), {"--trainer", options_.trainer.string()});
   RETURN_IF_ERROR(MakeDirectories(options_.folder / "clients"));
   StatusOr<Subprocess> process =

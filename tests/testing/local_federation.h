@@ -15,10 +15,12 @@ class LocalFederation {
   struct Options {
     std::filesystem::path folder;  // everything goes here
     std::vector<std::string> sites;
-    std::filesystem::path job;  // the job file
+    std::filesystem::path job;  // the job file; empty: the coordinator serves what operators submit, until it is killed
     std::filesystem::path initial_model;
     std::filesystem::path trainer;  // a stub; empty: the real consilium-trainer
     std::map<std::string, std::string> environment;
+    Json operators = Json::array();                  // as in project.yaml
+    std::vector<std::string> coordinator_arguments;  // beside the usual ones
   };
 
   // Provisions the kits.
@@ -47,7 +49,9 @@ class LocalFederation {
   // result.json of the finished job.
   StatusOr<Json> Result() const;
 
+  std::filesystem::path state_folder() const { return options_.folder / "coordinator"; }
   std::filesystem::path job_folder() const;
+  std::filesystem::path job_folder(const std::string& job) const { return state_folder() / "jobs" / job; }
   std::filesystem::path log(const std::string& party) const { return options_.folder / (party + ".log"); }
   std::filesystem::path kit(const std::string& party) const { return options_.folder / "kits" / party; }
   int port() const { return port_; }

@@ -8,7 +8,7 @@
 #include "comm/transport/grpc/client_session.h"
 #include "comm/transport/grpc/client_stream.h"
 #include "comm/transport/grpc/grpc_process.h"
-#include "comm/transport/grpc/own_certificate.h"
+#include "comm/transport/grpc/open_channel.h"
 #include "comm/transport/grpc/proxy.h"
 #include "comm/transport/grpc/tls_probe.h"
 #include "comm/transport/grpc/tuning.h"
@@ -113,13 +113,18 @@ GrpcClientOptions ClientOptionsFrom(const Kit& kit) {
   return options;
 }
 
+StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const GrpcClientOptions& options, const OwnCertificate& own) {
+  ASSIGN_OR_RETURN(const std::optional<Proxy> proxy, ChooseProxy(options.proxy, options.host, ProcessEnvironment()));
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, proxy, own);
+  RETURN_IF_ERROR(Connect(channel.get(), options, proxy, own));
+  return channel;
+}
+
 StatusOr<std::unique_ptr<SiteTransport>> ConnectGrpc(GrpcClientOptions options, SiteEvents* events) {
   PrepareGrpcProcess();
   CONSILIUM_CHECK(options.blobs != nullptr && events != nullptr, "the transport needs a blob store and events");
   ASSIGN_OR_RETURN(const OwnCertificate own, LoadOwnCertificate(options.tls, Role::kSite));
-  ASSIGN_OR_RETURN(const std::optional<Proxy> proxy, ChooseProxy(options.proxy, options.host, ProcessEnvironment()));
-  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, proxy, own);
-  RETURN_IF_ERROR(Connect(channel.get(), options, proxy, own));
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(options, own));
   auto transport = std::make_unique<GrpcSiteTransport>(std::move(options), channel, events);
   transport->Start();
   return std::unique_ptr<SiteTransport>(std::move(transport));

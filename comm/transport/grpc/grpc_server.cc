@@ -5,6 +5,7 @@
 
 #include "comm/transport/grpc/grpc_process.h"
 #include "comm/transport/grpc/own_certificate.h"
+#include "comm/transport/grpc/server_ask.h"
 #include "comm/transport/grpc/server_fetch.h"
 #include "comm/transport/grpc/server_session.h"
 #include "comm/transport/grpc/server_upload.h"
@@ -40,10 +41,24 @@ class FederationService final : public v1::Federation::CallbackService {
   ServerState* const state_;
 };
 
+class OperationsService final : public v1::Operations::CallbackService {
+ public:
+  explicit OperationsService(ServerState* state) : state_(state) {}
+
+  grpc::ServerUnaryReactor* Ask(grpc::CallbackServerContext* context, const v1::Question* question,
+                                v1::Answer* answer) override {
+    return ServerAsk::Start(state_, state_->options().operators, &open_, context, question, answer);
+  }
+
+ private:
+  ServerState* const state_;
+  OpenQuestions open_;
+};
+
 class GrpcCoordinatorTransport final : public CoordinatorTransport {
  public:
   GrpcCoordinatorTransport(GrpcServerOptions options, PeerName self, CoordinatorEvents* events)
-      : state_(std::move(options), std::move(self), events), service_(&state_) {}
+      : state_(std::move(options), std::move(self), events), service_(&state_), operations_(&state_) {}
   ~GrpcCoordinatorTransport() override { Shutdown(); }
 
   Status Listen(const OwnCertificate& own);
@@ -68,6 +83,7 @@ class GrpcCoordinatorTransport final : public CoordinatorTransport {
  private:
   ServerState state_;
   FederationService service_;
+  OperationsService operations_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };
@@ -84,6 +100,7 @@ Status GrpcCoordinatorTransport::Listen(const OwnCertificate& own) {
   const std::string host = is_ipv6 ? "[" + options.address + "]" : options.address;
   builder.AddListeningPort(Concat(host, ":", options.port), grpc::SslServerCredentials(tls), &port_);
   builder.RegisterService(&service_);
+  builder.RegisterService(&operations_);
   server_ = builder.BuildAndStart();
   if (!server_ || port_ == 0) return Unavailable("gRPC cannot listen on ", host, ":", options.port);
   return Status();

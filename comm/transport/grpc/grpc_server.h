@@ -11,6 +11,7 @@
 
 #include "comm/base/time.h"
 #include "comm/transport/kit.h"
+#include "comm/transport/operator.h"
 #include "comm/transport/transport.h"
 
 namespace consilium::transport {
@@ -22,6 +23,8 @@ struct GrpcServerOptions {
   BlobStore* blobs = nullptr;  // outlives the transport
   // The roster.
   std::vector<SiteName> sites;
+  // Answers operators; nullptr: they are refused.  Outlives the transport.
+  OperatorEvents* operators = nullptr;
 
   // Told to sites in Welcome.  A session that says nothing for silence_timeout is closed (kDeadlineExceeded).
   Duration heartbeat_interval = std::chrono::seconds(3);

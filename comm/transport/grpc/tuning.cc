@@ -1,6 +1,6 @@
 #include "comm/transport/grpc/tuning.h"
 
-#include "comm/wire/messages.h"
+#include "comm/wire/operator.h"
 
 namespace consilium::transport {
 namespace {
@@ -8,7 +8,8 @@ namespace {
 // The largest messages are a chunk (1 MiB of data) and an offer or a task (a manifest of at most 512 KiB, and a job).
 constexpr int kMessageBytesMax = (3 << 19) + (64 << 10);
 static_assert(kMessageBytesMax > static_cast<int>(wire::kChunkBytes) &&
-              kMessageBytesMax > static_cast<int>(wire::kMessageBytesMax));
+              kMessageBytesMax > static_cast<int>(wire::kMessageBytesMax) &&
+              kMessageBytesMax > static_cast<int>(wire::kOperatorBytesMax));
 // How much of a stream may be on its way.  Two chunks fill a link of 100 MB/s at 20 ms; memory stays at two chunks a
 // transfer, which gRPC's bandwidth-delay probing would multiply by up to eight.
 constexpr int kWindowBytes = 2 * static_cast<int>(wire::kChunkBytes);

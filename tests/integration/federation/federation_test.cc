@@ -258,7 +258,7 @@ TEST(Federation, AStoppedCoordinatorSaysThatTheJobCanGoOnAndItDoesWithoutItsJobF
   ASSERT_TRUE(stopped.ok()) << stopped.status();
   EXPECT_EQ(stopped->exit_code, 143);
   EXPECT_THAT(ReadFile(trial.scratch("again.txt")).value(),
-              HasSubstr("the job goes on when the coordinator is started again"));
+              HasSubstr("the jobs go on when the coordinator is started again"));
   ASSERT_TRUE(trial.federation().StartCoordinator().ok());
   ExpectUndisturbed(trial.AwaitResult());
 }

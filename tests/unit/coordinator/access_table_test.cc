@@ -50,5 +50,25 @@ TEST_F(AccessTableTest, ASiteCannotFillTheDiskWithDifferentOrHugeUpdates) {
   EXPECT_EQ(access_.AuthorizeUpload(SiteName("b"), Train(0), huge).code(), StatusCode::kResourceExhausted);
 }
 
+TEST_F(AccessTableTest, OfferedBlobsAreKeptWhileTheWorkIsInHandAndRetiredAfterwards) {
+  Upload("a", Train(0), "first"), Upload("a", Train(0), "second");
+  const Digest first = FakeBlob("first").digest, second = FakeBlob("second").digest;
+  EXPECT_EQ(access_.OfferedBlobs(), (std::set<Digest>{first, second}));
+  EXPECT_TRUE(access_.TakeRetired(stage_.state().opened().job).empty());
+  stage_.Update("a", 0).Update("b", 0).Update("c", 0);
+  access_.Show(stage_.state());
+  EXPECT_TRUE(access_.OfferedBlobs().empty());
+  EXPECT_EQ(access_.TakeRetired(stage_.state().opened().job), (std::set<Digest>{first, second}));
+  EXPECT_TRUE(access_.TakeRetired(stage_.state().opened().job).empty());
+}
+
+TEST_F(AccessTableTest, NothingOfAHiddenJobMayBeFetchedOrUploaded) {
+  Upload("a", Train(0), "first");
+  access_.Hide(stage_.state().opened().job);
+  EXPECT_EQ(access_.AuthorizeFetch(SiteName("a"), stage_.state().model().digest).code(), StatusCode::kNotFound);
+  EXPECT_EQ(Upload("a", Train(0)), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(access_.TakeRetired(stage_.state().opened().job), (std::set<Digest>{FakeBlob("first").digest}));
+}
+
 }  // namespace
 }  // namespace consilium::coordinator

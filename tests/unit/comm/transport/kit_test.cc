@@ -131,6 +131,19 @@ TEST(PeerNameTest, TheUriReadsBackForEveryRole) {
   EXPECT_EQ(CoordinatorDnsName("heart", "boss"), "boss.heart.consilium");
 }
 
+TEST(PeerNameTest, AnOperatorsRightsAreInItsUriInOneOrder) {
+  for (const Rights& rights : {Rights{Right::kView}, Rights{Right::kAbort, Right::kSubmit}, AllRights()}) {
+    const PeerName ann{"heart", Role::kOperator, "ann", rights};
+    EXPECT_EQ(PeerNameFromUri(ToUri(ann)).value(), ann);
+  }
+  EXPECT_EQ(ToUri({"heart", Role::kOperator, "ann", AllRights()}), "spiffe://heart/operator/ann/submit.view.abort");
+  EXPECT_TRUE(PeerNameFromUri("spiffe://heart/operator/ann").value().rights.empty());
+  for (const std::string path :
+       {"operator/ann/", "operator/ann/view.submit", "operator/ann/view.view", "operator/ann/.view",
+        "operator/ann/shout", "operator/ann/view/abort", "site/a/view", "coordinator/b/view"})
+    EXPECT_EQ(PeerNameFromUri("spiffe://heart/" + path).code(), StatusCode::kUnauthenticated) << path;
+}
+
 TEST(PeerNameTest, AnythingElseIsUnauthenticated) {
   for (const std::string uri :
        {"", "spiffe://", "spiffe://heart", "spiffe://heart/site", "spiffe://heart/site/", "spiffe:///site/a",

@@ -30,7 +30,7 @@ TEST(ProjectTest, TheShortestProjectHasDefaults) {
   EXPECT_EQ(project.port, 8443);
   EXPECT_EQ(project.listen_address, "0.0.0.0");
   EXPECT_THAT(project.sites, ElementsAre(SiteName("alpha"), SiteName("beta")));
-  EXPECT_THAT(project.operators, ElementsAre("admin"));
+  EXPECT_THAT(project.operators, ElementsAre(OperatorSpec{"admin", transport::AllRights()}));
   EXPECT_EQ(project.valid_days, 365);
 }
 
@@ -47,9 +47,20 @@ ca_valid_days: 60
   EXPECT_EQ(project.coordinator_name, "boss");
   EXPECT_EQ(project.listen_address, "127.0.0.1");
   EXPECT_THAT(project.extra_hosts, ElementsAre("c.example.org", "::1"));
-  EXPECT_THAT(project.operators, ElementsAre("eve", "adam"));
+  EXPECT_THAT(project.operators, ElementsAre(OperatorSpec{"eve"}, OperatorSpec{"adam"}));
   EXPECT_EQ(project.valid_days, 30);
   EXPECT_EQ(project.ca_valid_days, 60);
+}
+
+TEST(ProjectTest, OperatorsHaveTheRolesThatTheyAreGiven) {
+  const std::string start = "name: heart\ncoordinator: {address: 'c:1'}\nsites: [alpha]\n";
+  const Project project = Read(start + "operators: {ann: [abort, submit], board: [view]}\n").value();
+  EXPECT_THAT(project.operators, ElementsAre(OperatorSpec{"ann", {transport::Right::kSubmit, transport::Right::kAbort}},
+                                             OperatorSpec{"board", {transport::Right::kView}}));
+  EXPECT_TRUE(Read(start + "operators: []\n").value().operators.empty());
+  ExpectBad(start + "operators: {ann: [shout]}\n", "operators.ann: expected a list of submit, view and abort");
+  ExpectBad(start + "operators: {ann: []}\n", "operators.ann: expected at least one of submit, view and abort");
+  ExpectBad(start + "operators: {alpha: [view]}\n", "'alpha' is taken");
 }
 
 TEST(ProjectTest, AddressesOfVersion6NeedBrackets) {

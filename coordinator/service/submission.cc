@@ -1,0 +1,137 @@
+#include "coordinator/service/submission.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "comm/base/file.h"
+#include "comm/base/suggest.h"
+#include "coordinator/core/job_machine.h"
+
+namespace consilium::coordinator {
+namespace {
+
+// Where two resolved jobs differ: "federation.rounds is 10 there and 5 here".
+std::string FirstDifference(const Json& there, const Json& here, const std::string& path = "") {
+  for (const auto& [key, value] : there.items()) {
+    const std::string name = path.empty() ? key : path + "." + key;
+    if (!here.contains(key)) return name + " is missing here";
+    if (value == here[key]) continue;
+    if (value.is_object() && here[key].is_object()) return FirstDifference(value, here[key], name);
+    return Concat(name, " is ", value.dump(), " there and ", here[key].dump(), " here");
+  }
+  for (const auto& [key, value] : here.items())
+    if (!there.contains(key)) return (path.empty() ? key : path + "." + key) + " is missing there";
+  return "";
+}
+
+StatusOr<std::vector<SiteName>> SitesOf(const wire::JobSpec& job, const std::vector<SiteName>& roster,
+                                        const std::string& where) {
+  std::vector<SiteName> sites = roster;
+  if (!job.federation.sites.empty()) sites.clear();
+  std::vector<std::string> known;
+  for (const SiteName& site : roster) known.push_back(site.value());
+  for (const std::string& name : job.federation.sites) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return InvalidArgument(where, ": federation.sites names '", name, "', which has no kit in this project",
+                             Suggestion(name, known));
+    sites.emplace_back(name);
+  }
+  std::sort(sites.begin(), sites.end());
+  return sites;
+}
+
+Json ManifestToJson(const wire::BlobManifest& manifest) {
+  Json json = {{"digest", manifest.digest.ToHex()}, {"bytes", manifest.bytes}, {"chunks", Json::array()}};
+  for (const Digest& chunk : manifest.chunks) json["chunks"].push_back(chunk.ToHex());
+  return json;
+}
+
+StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
+  wire::BlobManifest manifest;
+  ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
+  manifest.bytes = json.at("bytes").get<std::uint64_t>();
+  for (const Json& chunk : json.at("chunks")) {
+    ASSIGN_OR_RETURN(Digest digest, Digest::FromHex(chunk.get<std::string>()));
+    manifest.chunks.push_back(digest);
+  }
+  RETURN_IF_ERROR(wire::CheckManifest(manifest));
+  return manifest;
+}
+
+StatusOr<Submission> SubmissionFromJson(const Json& json) {
+  Submission submission;
+  submission.job = JobId(json.at("job").get<std::string>());
+  submission.job_json = json.at("job_json").get<std::string>();
+  for (const Json& site : json.at("sites")) submission.sites.emplace_back(site.get<std::string>());
+  ASSIGN_OR_RETURN(submission.model, ManifestFromJson(json.at("model")));
+  submission.priority = json.at("priority").get<std::int32_t>();
+  submission.sequence = json.at("sequence").get<std::uint64_t>();
+  submission.by = json.at("by").get<std::string>();
+  submission.time = json.at("time").get<std::string>();
+  return submission;
+}
+
+}  // namespace
+
+StatusOr<Submission> SubmissionOf(const wire::JobSpec& job, const std::vector<SiteName>& roster,
+                                  const std::string& where) {
+  if (!job.has_federation)
+    return InvalidArgument(where, " has no 'federation' part; add one, e.g. federation: {rounds: 10, mode: close}");
+  Submission submission{.job = JobId(job.name), .job_json = wire::JobToJson(job).dump()};
+  ASSIGN_OR_RETURN(submission.sites, SitesOf(job, roster, where));
+  // What the job itself says when it begins, said now.
+  RETURN_IF_ERROR(
+      Annotate(JobMachine::Open({submission.job, submission.job_json, submission.sites, {}}).status(), where));
+  return submission;
+}
+
+std::string Difference(const Submission& there, const Submission& here) {
+  const StatusOr<Json> old = ParseJson(there.job_json, "the job"), now = ParseJson(here.job_json, "the job");
+  if (!old.ok() || !now.ok()) return "its settings cannot be compared";
+  if (std::string difference = FirstDifference(*old, *now); !difference.empty()) return difference;
+  if (there.model.digest != here.model.digest)
+    return Concat("its model is ", there.model.digest.ToHex().substr(0, 12), " there and ",
+                  here.model.digest.ToHex().substr(0, 12), " here");
+  return "";
+}
+
+Status WriteSubmission(const JobFolder& folder, const Submission& submission) {
+  RETURN_IF_ERROR(MakeDirectories(folder.root()));
+  RETURN_IF_ERROR(SyncDirectory(folder.root().parent_path()));
+  Json json = {{"job", submission.job.value()},
+               {"job_json", submission.job_json},
+               {"sites", NamesJson(submission.sites)},
+               {"model", ManifestToJson(submission.model)},
+               {"priority", submission.priority},
+               {"sequence", submission.sequence},
+               {"by", submission.by},
+               {"time", submission.time}};
+  return WriteJson(folder.submission(), json);
+}
+
+StatusOr<Submission> ReadSubmission(const JobFolder& folder) {
+  ASSIGN_OR_RETURN(const Json json, ReadJson(folder.submission()));
+  try {
+    StatusOr<Submission> submission = SubmissionFromJson(json);
+    if (!submission.ok()) return Annotate(submission.status(), folder.submission().string());
+    return submission;
+  } catch (const Json::exception& error) {
+    return DataLoss(folder.submission().string(), " is damaged: ", error.what());
+  }
+}
+
+std::uint64_t DiskNeeded(const Submission& submission) {
+  return (submission.sites.size() + 3) * submission.model.bytes;
+}
+
+std::string FormatBytes(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(kUnits)) value /= 1000, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 || value >= 99.5 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+}  // namespace consilium::coordinator

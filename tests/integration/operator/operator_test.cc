@@ -1,0 +1,178 @@
+// What operators type, against a real coordinator and real clients.
+#include <gmock/gmock.h>
+
+#include "comm/tensor/safetensors.h"
+#include "tests/integration/operator/consortium.h"
+
+namespace consilium::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Text(const fs::path& path) {
+  const StatusOr<std::string> text = ReadFile(path);
+  EXPECT_TRUE(text.ok()) << text.status();
+  return text.ok() ? *text : "";
+}
+
+TEST(Operator, EachMayDoWhatItsCertificateSaysAndNoMore) {
+  Consortium consortium({});
+  consortium.Start();
+  consortium.Submit("heart", {.sites = {"a", "b"}, .rounds = 1});
+  const std::string job = consortium.WriteJob("other", {}).string(), model = consortium.model().string();
+  // A viewer, a submitter and a site that overreach: exit code 7, and the role that is lacking.
+  const ProgramResult viewer = consortium.Run("board", {"submit", job, "--initial-model", model});
+  EXPECT_EQ(viewer.exit_code, 7);
+  EXPECT_THAT(viewer.output, AllOf(HasSubstr("needs the role 'submit'"), HasSubstr("'board' has: view")));
+  EXPECT_EQ(consortium.Run("board", {"abort", "heart"}).exit_code, 7);
+  EXPECT_EQ(consortium.Run("eve", {"list"}).exit_code, 7);
+  EXPECT_EQ(consortium.Run("a", {"submit", job, "--initial-model", model}).exit_code, 7);
+  EXPECT_EQ(consortium.Run("a", {"log", "heart"}).exit_code, 7);
+  EXPECT_EQ(consortium.Run("a", {"download", "heart", "-o", consortium.scratch("stolen").string()}).exit_code, 7);
+  // The coordinator's own kit is no operator's, and nobody at all is told how to be one.
+  EXPECT_EQ(consortium.Run(kCoordinatorParty, {"list"}).exit_code, 2);
+  // What they may.
+  EXPECT_EQ(consortium.Ask("board", {"list"})["jobs"].size(), 1u);
+  EXPECT_EQ(consortium.Ask("eve", {"submit", job, "--initial-model", model}).value("accepted", ""), "now");
+  // A site sees its own jobs, and of other sites no metrics.
+  EXPECT_EQ(consortium.Ask("c", {"list"})["jobs"].size(), 1u);
+  EXPECT_EQ(consortium.Ask("a", {"list"})["jobs"].size(), 2u);
+  EXPECT_EQ(consortium.Run("c", {"status", "heart"}).exit_code, 2);
+  consortium.AwaitDigest("heart");
+  for (const Json& row : consortium.Ask("a", {"status", "heart"})["sites"])
+    EXPECT_EQ(row.contains("metrics"), row["site"] == "a") << row;
+}
+
+TEST(Operator, ASubmissionIsIdempotentAndEverythingWrongIsRefusedBeforeItIsPromised) {
+  Consortium consortium({});
+  consortium.Start({});
+  consortium.Submit("heart", {});
+  const std::string job = consortium.scratch("heart.yaml").string(), model = consortium.model().string();
+  EXPECT_EQ(consortium.Ask("ann", {"submit", job, "--initial-model", model}).value("accepted", ""), "before");
+  const ProgramResult other =
+      consortium.Run("ann", {"submit", job, "--initial-model", model, "--set", "federation.rounds=5"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.output, HasSubstr("federation.rounds is 3 there and 5 here"));
+  const std::string stranger = consortium.WriteJob("strange", {.sites = {"a", "cc"}}).string();
+  const ProgramResult unknown = consortium.Run("ann", {"submit", stranger, "--initial-model", model});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.output, HasSubstr("'cc', which has no kit in this project; did you mean 'c'"));
+  ASSERT_TRUE(WriteFileAtomic(consortium.scratch("broken"), std::string_view("no model")).ok());
+  const std::string fresh = consortium.WriteJob("fresh", {}).string();
+  const ProgramResult broken =
+      consortium.Run("ann", {"submit", fresh, "--initial-model", consortium.scratch("broken").string()});
+  EXPECT_EQ(broken.exit_code, 2) << broken.output;
+  EXPECT_THAT(broken.output, HasSubstr("the initial model cannot be used"));
+  // A name that is nearly one.
+  const ProgramResult typo = consortium.Run("ann", {"status", "haert"});
+  EXPECT_EQ(typo.exit_code, 2);
+  EXPECT_THAT(typo.output, HasSubstr("did you mean 'heart'"));
+  EXPECT_EQ(consortium.Ask("ann", {"list"})["jobs"].size(), 1u) << "nothing is left of what was refused";
+}
+
+TEST(Operator, AJobThatDoesNotFitIsRefusedWithTheNumbers) {
+  Consortium consortium({.coordinator_arguments = {"--quota", "8M"}});  // a job: 6 x 1.2 MB
+  consortium.Start({});
+  consortium.Submit("heart", {});
+  const ProgramResult refused = consortium.Run(
+      "ann", {"submit", consortium.WriteJob("second", {}).string(), "--initial-model", consortium.model().string()});
+  EXPECT_EQ(refused.exit_code, 6);
+  EXPECT_THAT(refused.output, AllOf(HasSubstr("3 sites + 3, of 1.2 MB each"), HasSubstr("the quota is 8.0 MB")));
+}
+
+TEST(Operator, WhyNamesWhoIsAwaitedAndWhatHappensThen) {
+  Consortium consortium({.coordinator_arguments = {"--jobs-max", "1"}});
+  consortium.Start({"a", "b"});
+  consortium.Submit("heart", {});
+  consortium.Submit("lung", {.sites = {"a"}});
+  consortium.AwaitEvent("heart", "update_accepted", 2);
+  const Json why = consortium.Ask("board", {"why", "heart"});
+  ASSERT_EQ(why["awaited"].size(), 1u) << why;
+  EXPECT_EQ(why["awaited"][0]["site"], "c");
+  EXPECT_EQ(why["awaited"][0]["for"], "connection");
+  EXPECT_THAT(why["answer"].get<std::string>(),
+              AllOf(HasSubstr("It waits for c (not connected since the coordinator started)"),
+                    HasSubstr("round 1 of 3"), HasSubstr("In mode wait every site is needed")));
+  EXPECT_THAT(consortium.Ask("ann", {"why", "lung"})["answer"].get<std::string>(),
+              AllOf(HasSubstr("number 1 of the queue"), HasSubstr("now heart")));
+  // People read the same.
+  EXPECT_THAT(consortium.Run("ann", {"why", "heart"}).output, HasSubstr("what to do: start consilium client"));
+  EXPECT_THAT(consortium.Run("ann", {"list"}).output, AllOf(HasSubstr("heart  running"), HasSubstr("awaits c")));
+  consortium.StartClient("c");
+  consortium.AwaitDigest("heart");
+  EXPECT_EQ(consortium.Ask("ann", {"why", "heart"})["answer"], "It is done.");
+  consortium.AwaitDigest("lung");
+}
+
+TEST(Operator, AnAbortedJobEndsAtOnceAndTheNextOneGetsItsPlace) {
+  Consortium consortium({.delay_ms = 300, .coordinator_arguments = {"--jobs-max", "1"}});
+  consortium.Start();
+  consortium.Submit("heart", {.rounds = 100});
+  consortium.Submit("lung", {.rounds = 1});
+  consortium.Submit("brain", {.rounds = 1});
+  consortium.AwaitEvent("heart", "model_published");
+  EXPECT_EQ(consortium.Ask("ann", {"abort", "brain"}).value("state", ""), "aborted") << "while it is queued";
+  const Json aborted = consortium.Ask("ann", {"abort", "heart", "--reason", "wrong labels at b"});
+  EXPECT_EQ(aborted.value("state", ""), "aborted") << aborted;
+  EXPECT_EQ(aborted.value("message", ""), "aborted by ann: wrong labels at b");
+  EXPECT_EQ(consortium.Run("ann", {"abort", "heart"}).exit_code, 1) << "over already";
+  consortium.AwaitDigest("lung");
+  EXPECT_THAT(consortium.Ask("ann", {"why", "heart"})["answer"].get<std::string>(),
+              HasSubstr("It was aborted: aborted by ann: wrong labels at b"));
+  // What it had learnt stays, and it stays aborted after a restart.
+  consortium.federation().KillCoordinator();
+  consortium.StartCoordinator();
+  EXPECT_EQ(consortium.AwaitState("heart", {"aborted"}).value("state", ""), "aborted");
+  const std::string out = consortium.scratch("out").string();
+  EXPECT_EQ(consortium.Run("ann", {"download", "heart", "--latest", "-o", out}).exit_code, 0);
+  EXPECT_TRUE(tensor::ReadParameters(fs::path(out) / "model_latest.safetensors").ok());
+  const ProgramResult final_model = consortium.Run("ann", {"download", "heart", "-o", out});
+  EXPECT_EQ(final_model.exit_code, 2);
+  EXPECT_THAT(final_model.output, AllOf(HasSubstr("there is no model of it yet"), HasSubstr("model_latest")));
+}
+
+TEST(Operator, ADownloadGoesOnWhereItStoppedAndIsTheModel) {
+  Consortium consortium({.parameters = 2'000'003});  // 8 chunks
+  consortium.Start();
+  consortium.Submit("heart", {.rounds = 1});
+  consortium.AwaitDigest("heart");
+  const fs::path first = consortium.scratch("first"), second = consortium.scratch("second");
+  const Json whole = consortium.Ask("board", {"download", "heart", "-o", first.string()});
+  const std::string model = Text(first / "model_final.safetensors");
+  EXPECT_EQ(model, Text(consortium.federation().job_folder("heart") / "model_final.safetensors"));
+  EXPECT_EQ(Text(first / "metrics.jsonl"), Text(consortium.federation().job_folder("heart") / "metrics.jsonl"));
+  EXPECT_TRUE(ReadJson(first / "result.json").ok());
+  // A try that was cut after three chunks.
+  constexpr std::size_t kChunk = 1 << 20;
+  ASSERT_TRUE(MakeDirectories(second / ".partial").ok());
+  ASSERT_TRUE(
+      WriteFileAtomic(second / ".partial" / (Sha256Of(model).ToHex() + ".part"), model.substr(0, 3 * kChunk)).ok());
+  const Json rest = consortium.Ask("board", {"download", "heart", "--file", "model", "-o", second.string()});
+  EXPECT_EQ(rest.value("bytes_received", 0u), model.size() - 3 * kChunk) << rest;
+  EXPECT_EQ(Text(second / "model_final.safetensors"), model);
+  EXPECT_FALSE(fs::exists(second / ".partial"));
+}
+
+TEST(Operator, AVerbWithoutAKitOrACoordinatorSaysWhatToMend) {
+  Consortium consortium({});
+  const ProgramResult no_kit = RunProgram({"consilium", "list"}, consortium.scratch("no-kit"));
+  EXPECT_EQ(no_kit.exit_code, 2);
+  EXPECT_THAT(no_kit.output, AllOf(HasSubstr("--kit DIR"), HasSubstr("CONSILIUM_KIT")));
+  const ProgramResult nobody =
+      RunProgram({"consilium", "list", "--coordinator", "127.0.0.1:1"}, consortium.scratch("nobody"),
+                 {{"CONSILIUM_KIT", consortium.federation().kit("ann").string()}});
+  EXPECT_EQ(nobody.exit_code, 1);
+  EXPECT_THAT(nobody.output, HasSubstr("connection refused"));
+  for (const char* verb : {"submit", "list", "status", "log", "why", "abort", "download"}) {
+    const ProgramResult help =
+        RunProgram({"consilium", verb, "--help"}, consortium.scratch(std::string("help-") + verb));
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.output, AllOf(HasSubstr("Example:"), HasSubstr(Concat("consilium ", verb)))) << verb;
+  }
+}
+
+}  // namespace
+}  // namespace consilium::testing
