@@ -9,6 +9,8 @@
 
 namespace consilium::testing {
 
+inline constexpr char kCoordinatorParty[] = "consortium";
+
 // Strand-bound.  Destroyed: every process is stopped.
 class LocalFederation {
  public:
@@ -55,6 +57,7 @@ class LocalFederation {
   std::filesystem::path log(const std::string& party) const { return options_.folder / (party + ".log"); }
   std::filesystem::path kit(const std::string& party) const { return options_.folder / "kits" / party; }
   int port() const { return port_; }
+  pid_t coordinator_pid() const { return processes_.at(kCoordinatorParty).pid(); }  // it must run
   // The logs of all, for a failed test's message.
   std::string Logs() const;
 
@@ -69,7 +72,5 @@ class LocalFederation {
   std::map<std::string, std::map<std::string, std::string>> environments_;
   std::map<std::string, Subprocess> processes_;
 };
-
-inline constexpr char kCoordinatorParty[] = "consortium";
 
 }  // namespace consilium::testing

@@ -2,7 +2,8 @@
 // round and the optimizer state it was given, so that a federation of real processes runs in seconds and every mistake
 // shows in the final weights.
 //
-// Reads DATA/stub.json: {"site": "a", "delay_ms": 200, "fail_rounds": {"1": "message"}, "die_rounds": [2]}.  A round in
+// Reads DATA/stub.json: {"site": "a", "delay_ms": 200, "fail_rounds": {"1": "message"}, "die_rounds": [2],
+// "idle": true}.  An idle one hands the model back as it is.  A round in
 // fail_rounds is refused with the message, one in die_rounds ends the process by a signal; only attempt 0 of each.
 #include <poll.h>
 #include <sys/socket.h>
@@ -28,16 +29,24 @@ struct Behaviour {
   int delay_ms = 0;
   std::map<std::string, std::string> fail_rounds;
   std::vector<std::uint32_t> die_rounds;
+  bool idle = false;
 };
 
 StatusOr<Behaviour> ReadBehaviour(const std::string& data_dir) {
   ASSIGN_OR_RETURN(const Json json, ReadJson(std::filesystem::path(data_dir) / "stub.json"));
   return Behaviour{json.value("site", ""), json.value("delay_ms", 0),
                    json.value("fail_rounds", std::map<std::string, std::string>{}),
-                   json.value("die_rounds", std::vector<std::uint32_t>{})};
+                   json.value("die_rounds", std::vector<std::uint32_t>{}), json.value("idle", false)};
 }
 
 Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
+  if (behaviour.idle) {
+    std::error_code error;
+    std::filesystem::copy_file(task.model_path, task.update_path, std::filesystem::copy_options::overwrite_existing,
+                               error);
+    if (error) return ErrnoStatus(error.value(), "copying " + task.model_path);
+    return WriteFileAtomic(task.state_out, std::string_view("idle"));
+  }
   ASSIGN_OR_RETURN(tensor::ParameterVector model, tensor::ReadParameters(task.model_path));
   std::string state;
   if (!task.state_in.empty()) {
@@ -78,7 +87,7 @@ wire::WorkerMessage Serve(int socket, const wire::WorkerTask& task) {
     std::cerr << "stub trainer: dying in round " << round << " as it was told to" << std::endl;
     ::raise(SIGABRT);
   }
-  if (Delay(socket, task, behaviour->delay_ms))
+  if (!behaviour->idle && Delay(socket, task, behaviour->delay_ms))
     return wire::WorkerFailed{task.task, StatusCode::kCancelled, "stopped on request"};
   if (task.task.kind == wire::TaskKind::kEvaluate) {
     const StatusOr<tensor::ParameterVector> model = tensor::ReadParameters(task.model_path);
