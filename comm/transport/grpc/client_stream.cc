@@ -91,7 +91,7 @@ class FetchCall final : public grpc::ClientReadReactor<v1::Chunk> {
 
   grpc::ClientContext context;
   v1::FetchRequest request;
-  v1::Chunk chunk;
+  v1::Chunk chunks[2];  // one comes while the other is dealt with
   Steps steps;
 };
 
@@ -101,7 +101,7 @@ class UploadCall final : public grpc::ClientWriteReactor<v1::UploadPart> {
   void OnDone(const grpc::Status& status) override { steps.CallDone(status); }
 
   grpc::ClientContext context;
-  v1::UploadPart part;
+  v1::UploadPart parts[2];  // one goes while the other is read from disk
   v1::UploadResult result;
   Steps steps;
 };
@@ -111,9 +111,9 @@ Status TakeChunks(FetchCall* call, const TransferOptions& options, const wire::B
                   BlobStore::Receiver* receiver, const SiteTransport::Progress& progress, bool* stream_ended) {
   const std::size_t count = manifest.chunks.size();
   options.traffic->BeginReceiving(SystemClock().Now());
-  while (receiver->chunks_done() < count) {
+  if (receiver->chunks_done() < count) call->StartRead(&call->chunks[0]);
+  for (int current = 0; receiver->chunks_done() < count; current = 1 - current) {
     const std::size_t index = receiver->chunks_done();
-    call->StartRead(&call->chunk);
     switch (call->steps.AwaitStep(options.stall_timeout)) {
       case Steps::Outcome::kTimedOut:
         return DeadlineExceeded("chunk ", index + 1, " of ", count, " did not come within ",
@@ -124,11 +124,13 @@ Status TakeChunks(FetchCall* call, const TransferOptions& options, const wire::B
       case Steps::Outcome::kDone:
         break;
     }
-    if (call->chunk.index() != index)
-      return DataLoss("chunk ", std::uint64_t{call->chunk.index()} + 1, " of ", count, " came where chunk ", index + 1,
+    const v1::Chunk& chunk = call->chunks[current];
+    if (chunk.index() != index)
+      return DataLoss("chunk ", std::uint64_t{chunk.index()} + 1, " of ", count, " came where chunk ", index + 1,
                       " was expected");
-    RETURN_IF_ERROR(receiver->Append(AsBytes(call->chunk.data())));
-    options.traffic->Received(call->chunk.data().size(), SystemClock().Now());
+    if (index + 1 < count) call->StartRead(&call->chunks[1 - current]);
+    RETURN_IF_ERROR(receiver->Append(AsBytes(chunk.data())));
+    options.traffic->Received(chunk.data().size(), SystemClock().Now());
     if (progress) progress(std::min(manifest.bytes, std::uint64_t{index + 1} * wire::kChunkBytes), manifest.bytes);
   }
   return Status();
@@ -166,8 +168,7 @@ class UploadFile {
 };
 
 // OK also when the coordinator ends the call early: its status says why.
-Status SendPart(UploadCall* call, Duration stall_timeout, bool* ended) {
-  call->StartWrite(&call->part);
+Status AwaitPart(UploadCall* call, Duration stall_timeout, bool* ended) {
   const Steps::Outcome outcome = call->steps.AwaitStep(stall_timeout);
   if (outcome == Steps::Outcome::kTimedOut)
     return DeadlineExceeded("no progress within ", FormatDuration(stall_timeout));
@@ -175,27 +176,45 @@ Status SendPart(UploadCall* call, Duration stall_timeout, bool* ended) {
   return Status();
 }
 
+// Chunk `index` went out.
+void Tell(const TransferOptions& options, const wire::BlobManifest& manifest, std::uint32_t index,
+          const SiteTransport::Progress& progress) {
+  const std::uint64_t begin = std::uint64_t{index} * wire::kChunkBytes;
+  const std::uint64_t end = std::min(manifest.bytes, begin + wire::kChunkBytes);
+  options.traffic->Sent(end - begin, SystemClock().Now());
+  if (progress) progress(end, manifest.bytes);
+}
+
+Status ReadPart(const UploadFile& file, const wire::BlobManifest& manifest, std::uint32_t index, v1::UploadPart* part) {
+  const std::uint64_t offset = std::uint64_t{index} * wire::kChunkBytes;
+  part->clear_offer();
+  v1::Chunk* chunk = part->mutable_chunk();
+  chunk->set_index(index);
+  chunk->mutable_data()->resize(
+      static_cast<std::size_t>(std::min<std::uint64_t>(wire::kChunkBytes, manifest.bytes - offset)));
+  return file.Read(offset, chunk->mutable_data());
+}
+
 Status SendChunks(UploadCall* call, const TransferOptions& options, const wire::UploadOffer& offer,
                   const UploadFile& file, std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
   const wire::BlobManifest& manifest = offer.manifest;
+  const auto count = static_cast<std::uint32_t>(manifest.chunks.size());
   const Bytes offer_bytes = wire::Encode(offer, options.minor);
+  call->parts[0].set_offer(offer_bytes.data(), offer_bytes.size());
+  call->StartWrite(&call->parts[0]);
   bool ended = false;
-  call->part.set_offer(offer_bytes.data(), offer_bytes.size());
-  RETURN_IF_ERROR(SendPart(call, options.stall_timeout, &ended));
   options.traffic->BeginSending(SystemClock().Now());
-  for (std::uint32_t i = first_chunk; !ended && i < manifest.chunks.size(); ++i) {
-    const std::uint64_t offset = std::uint64_t{i} * wire::kChunkBytes;
-    call->part.clear_offer();
-    v1::Chunk* chunk = call->part.mutable_chunk();
-    chunk->set_index(i);
-    chunk->mutable_data()->resize(
-        static_cast<std::size_t>(std::min<std::uint64_t>(wire::kChunkBytes, manifest.bytes - offset)));
-    RETURN_IF_ERROR(file.Read(offset, chunk->mutable_data()));
-    RETURN_IF_ERROR(SendPart(call, options.stall_timeout, &ended));
-    if (ended) break;
-    options.traffic->Sent(chunk->data().size(), SystemClock().Now());
-    if (progress) progress(offset + chunk->data().size(), manifest.bytes);
+  int current = 1;  // what is read from disk while the other is on its way
+  for (std::uint32_t i = first_chunk; i < count; ++i, current = 1 - current) {
+    const Status read = ReadPart(file, manifest, i, &call->parts[current]);
+    RETURN_IF_ERROR(AwaitPart(call, options.stall_timeout, &ended));
+    if (ended) return Status();
+    if (i > first_chunk) Tell(options, manifest, i - 1, progress);
+    RETURN_IF_ERROR(read);
+    call->StartWrite(&call->parts[current]);
   }
+  RETURN_IF_ERROR(AwaitPart(call, options.stall_timeout, &ended));
+  if (!ended && count > first_chunk) Tell(options, manifest, count - 1, progress);
   return Status();
 }
 

@@ -50,7 +50,7 @@ class ServerSession final : public grpc::ServerBidiReactor<v1::Envelope, v1::Env
   const SessionId id_;
   const Instant started_;
   std::atomic<Instant> last_heard_;
-  std::atomic<std::uint32_t> minor_{0};  // of the protocol, agreed by Hello
+  std::atomic<std::uint32_t> minor_{wire::kProtocolMinor};  // of the protocol, agreed by Hello
   v1::Envelope incoming_, outgoing_;
   bool connected_ = false, disconnected_ = false;  // what the events know; guarded by the slot
 

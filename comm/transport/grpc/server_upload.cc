@@ -1,5 +1,7 @@
 #include "comm/transport/grpc/server_upload.h"
 
+#include <utility>
+
 #include "comm/transport/grpc/status_codes.h"
 
 namespace consilium::transport {
@@ -23,21 +25,41 @@ grpc::ServerReadReactor<v1::UploadPart>* ServerUpload::Start(ServerState* state,
 }
 
 void ServerUpload::OnReadDone(bool ok) {
-  if (!ok) return End(Unavailable("the upload broke off"));
   last_progress_ = SystemClock().Now();
-  state_->work().Add([upload = shared_from_this()] { upload->HandlePart(); });
+  {
+    const std::lock_guard lock(parts_mutex_);
+    if (ok) next_part_.Swap(&part_), has_next_ = true;
+    broken_off_ = !ok;
+    if (std::exchange(handling_, true)) return;
+  }
+  state_->work().Add([upload = shared_from_this()] { upload->HandleNext(); });
 }
 
-// In a worker thread; the next part is read when this one is dealt with.
-void ServerUpload::HandlePart() {
-  Status status;
+// In a worker thread, one at a time for an upload; after each part the other uploads have their turn.  The next part
+// comes while this one is dealt with.  `handling_` stays when the call has ended: nothing is done any more.
+void ServerUpload::HandleNext() {
+  bool broken_off = false;
   {
-    const std::lock_guard lock(receiver_mutex_);
-    status = offered_ ? TakeChunk(part_.chunk()) : TakeOffer(part_.offer());
-    if (status.ok()) status = FinishIfComplete();
+    const std::lock_guard lock(parts_mutex_);
+    broken_off = !std::exchange(has_next_, false);
+    if (!broken_off) current_part_.Swap(&next_part_);
   }
-  if (!status.ok() || complete_) return End(status);
+  if (broken_off) return End(Unavailable("the upload broke off"));
   StartRead(&part_);
+  const Status status = Handle(current_part_);
+  if (!status.ok() || complete_) return End(status);
+  {
+    const std::lock_guard lock(parts_mutex_);
+    handling_ = has_next_ || broken_off_;
+    if (!handling_) return;
+  }
+  state_->work().Add([upload = shared_from_this()] { upload->HandleNext(); });
+}
+
+Status ServerUpload::Handle(const v1::UploadPart& part) {
+  const std::lock_guard lock(receiver_mutex_);
+  RETURN_IF_ERROR(offered_ ? TakeChunk(part.chunk()) : TakeOffer(part.offer()));
+  return FinishIfComplete();
 }
 
 Status ServerUpload::TakeOffer(const std::string& bytes) {

@@ -24,7 +24,8 @@ class ServerUpload final : public grpc::ServerReadReactor<v1::UploadPart>,
   void OnReadDone(bool ok) override;
   void OnDone() override;
 
-  void HandlePart();
+  void HandleNext();
+  Status Handle(const v1::UploadPart& part);
   Status TakeOffer(const std::string& bytes);
   Status TakeChunk(const v1::Chunk& chunk);
   Status FinishIfComplete();
@@ -34,9 +35,15 @@ class ServerUpload final : public grpc::ServerReadReactor<v1::UploadPart>,
   ServerState* const state_;
   SiteSlot* site_ = nullptr;  // null: not admitted, or over its limit
   std::atomic<Instant> last_progress_;
-  v1::UploadPart part_;
+  v1::UploadPart part_;  // being read
   wire::UploadOffer offer_;
   bool offered_ = false, complete_ = false;
+
+  // Read, and not dealt with: at most one, so that an upload holds two chunks.  `handling_`: a job is queued or
+  // runs.
+  std::mutex parts_mutex_;
+  v1::UploadPart next_part_, current_part_;  // the three swap, so that their buffers are allocated once
+  bool has_next_ = false, handling_ = false, broken_off_ = false;
 
   std::mutex receiver_mutex_;
   std::unique_ptr<BlobStore::Receiver> receiver_;  // null before the offer, and after Release
