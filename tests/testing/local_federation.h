@@ -19,6 +19,7 @@ class LocalFederation {
     std::filesystem::path initial_model;
     std::filesystem::path trainer;  // a stub; empty: the real consilium-trainer
     std::map<std::string, std::string> environment;
+    std::vector<std::string> client_arguments;  // added to every client's command line
   };
 
   // Provisions the kits.
