@@ -16,6 +16,10 @@ SessionState Rich() {
                                 1,
                                 {}}});
   state.Add({Key(4, 0, wire::TaskKind::kEvaluate), Evaluated{{{"dice", 0.5}, {"dice.1", 0.75}}}});
+  wire::TaskKey validation = Key(4, 0, wire::TaskKind::kValidate);
+  validation.subject = "hospital-b";
+  state.Add({validation, Evaluated{{{"dice", 0.25}}}});
+  state.Add({Key(0, 0, wire::TaskKind::kStatistics), Trained{Blob("statistics"), 1, {}}});
   state.Add({Key(5), GaveUp{StatusCode::kStorage, "disk full"}});
   return state;
 }
@@ -51,6 +55,9 @@ TEST(SessionState, KeepsTheTwoNewestStatesAlsoOnceTheUpdateCounts) {
   for (int round = 0; round < 4; ++round) state.Add({Key(round), Trained{Blob("u"), 1, {}}});
   EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors");
   EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+  wire::TaskKey evaluation = Key(3);
+  evaluation.kind = wire::TaskKind::kEvaluate;
+  EXPECT_EQ(state.StateBefore(evaluation), "trial/state-3.0.safetensors") << "what this round's training left";
   EXPECT_EQ(state.StateBefore(Key(2)), "");
   state.Forget(Key(3));
   EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors")
