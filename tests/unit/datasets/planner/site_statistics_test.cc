@@ -109,6 +109,9 @@ TEST(SiteStatisticsTest, CountsThatContradictEachOtherAreRefused) {
   EXPECT_THAT(DecodeStatistics(EncodeStatistics(site)).status().message(),
               HasSubstr("a histogram of 2 cases, expected 3"));
   site = Site({36, 37});
+  site.cases_min = 3;
+  EXPECT_THAT(DecodeStatistics(EncodeStatistics(site)).status().message(), HasSubstr("at least 3 cases each"));
+  site = Site({36, 37});
   site.channels[0].cases = 1;
   EXPECT_FALSE(DecodeStatistics(EncodeStatistics(site)).ok());
   site = Site({36, 37});
@@ -152,7 +155,7 @@ TEST(StatisticsReportTest, SaysWhatIsKnownAndWhatWasWithheld) {
   EXPECT_EQ(report["shape_voxels"]["z"]["median"], 36.0);
   EXPECT_EQ(report["labels"][0]["cases_at_least"], 2);
   EXPECT_EQ(report["labels"][1]["sites_that_withheld"], 2);
-  EXPECT_TRUE(report["labels"][1]["volume_mm3"].is_null());
+  EXPECT_TRUE(report["labels"][1]["volume"].is_null());
 }
 
 }  // namespace
