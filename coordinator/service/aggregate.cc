@@ -166,8 +166,11 @@ class FoldWorker final : public TileWorker {
   UpdateSet::Scratch scratch_;
 };
 
-std::vector<std::string> AuxiliaryOf(const wire::StrategySpec& spec) {
-  return spec.aux_up.empty() ? std::vector<std::string>() : std::vector<std::string>{std::string(spec.aux_up)};
+UpdateSet::Needs NeedsOf(const Strategy& strategy) {
+  const bool deltas = strategy.spec().update == wire::UpdateKind::kDelta;
+  UpdateSet::Needs needs{.weights = !deltas, .deltas = deltas || strategy.geometry() != Geometry::kNone};
+  if (!strategy.spec().aux_up.empty()) needs.auxiliary.emplace_back(strategy.spec().aux_up);
+  return needs;
 }
 
 // Every update, base and site model is an open file; sessions and journals need theirs too.
@@ -187,7 +190,7 @@ StatusOr<AggregateResult> Aggregate(const AggregateRequest& request) {
   AllowOpenFiles(3 * request.contributions.size());
   const std::unique_ptr<const Strategy> strategy = MakeStrategy(request.federation);
   const std::size_t threads = FoldThreads(request.threads);
-  ASSIGN_OR_RETURN(const UpdateSet updates, UpdateSet::Open(request, AuxiliaryOf(strategy->spec())));
+  ASSIGN_OR_RETURN(const UpdateSet updates, UpdateSet::Open(request, NeedsOf(*strategy)));
   ASSIGN_OR_RETURN(const StateFile state, StateFile::Open(request.state, *strategy, updates.shared()));
 
   std::vector<UpdateFacts> facts;

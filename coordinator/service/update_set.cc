@@ -22,24 +22,31 @@ std::span<float> Sized(std::vector<float>* buffer, std::size_t values) {
   return std::span(*buffer).first(values);
 }
 
-// One block of all updates, as deltas.
+// Blocks that a thread adds up before it hands its sum over: fewer hand-overs.  A constant, as kGramBlock is.
+constexpr std::size_t kBlocksATile = 16;
+
+// A stretch of all updates, as deltas, block by block.
 class ProductsWorker final : public TileWorker {
  public:
   ProductsWorker(const UpdateSet& updates, const std::vector<Tile>& tiles, Geometry geometry, GramMatrix* total)
       : updates_(updates), tiles_(tiles), geometry_(geometry), total_(total), values_(updates.size() * kGramBlock) {
     for (std::size_t i = 0; i < updates.size(); ++i) rows_.push_back(values_.data() + i * kGramBlock);
   }
-  Status Compute(std::size_t tile) override {
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      RETURN_IF_ERROR(updates_.Read(i, wire::UpdateKind::kDelta, tiles_[tile], &scratch_,
-                                    std::span(values_).subspan(i * kGramBlock, tiles_[tile].values)));
-    block_ = GramMatrix(rows_.size());
-    AddProducts(rows_, tiles_[tile].values, geometry_, &block_);
+  Status Compute(std::size_t number) override {
+    const Tile& tile = tiles_[number];
+    sum_ = GramMatrix(rows_.size());
+    for (std::size_t at = 0; at < tile.values; at += kGramBlock) {
+      const Tile block{tile.tensor, tile.shared, tile.offset + at, std::min(kGramBlock, tile.values - at)};
+      for (std::size_t i = 0; i < rows_.size(); ++i)
+        RETURN_IF_ERROR(updates_.Read(i, wire::UpdateKind::kDelta, block, &scratch_,
+                                      std::span(values_).subspan(i * kGramBlock, block.values)));
+      AddProducts(rows_, block.values, geometry_, &sum_);
+    }
     return Status();
   }
   Status Commit(std::size_t) override {
     for (std::size_t i = 0; i < rows_.size(); ++i)
-      for (std::size_t j = geometry_ == Geometry::kNorms ? i : 0; j <= i; ++j) total_->Add(i, j, block_.at(i, j));
+      for (std::size_t j = geometry_ == Geometry::kNorms ? i : 0; j <= i; ++j) total_->Add(i, j, sum_.at(i, j));
     return Status();
   }
 
@@ -51,12 +58,12 @@ class ProductsWorker final : public TileWorker {
   std::vector<double> values_;
   std::vector<const double*> rows_;
   UpdateSet::Scratch scratch_;
-  GramMatrix block_;
+  GramMatrix sum_;
 };
 
 }  // namespace
 
-StatusOr<UpdateSet> UpdateSet::Open(const AggregateRequest& request, const std::vector<std::string>& auxiliary) {
+StatusOr<UpdateSet> UpdateSet::Open(const AggregateRequest& request, const Needs& needs) {
   UpdateSet set;
   ASSIGN_OR_RETURN(SafetensorsFile global, SafetensorsFile::Open(request.model));
   ASSIGN_OR_RETURN(Schema shared, wire::SharedSchema(global.schema(), request.personal));
@@ -69,17 +76,23 @@ StatusOr<UpdateSet> UpdateSet::Open(const AggregateRequest& request, const std::
   set.bases_.push_back(std::move(global));
   std::map<std::filesystem::path, std::size_t> base_of = {{request.model, 0}, {std::filesystem::path(), 0}};
   for (const AggregateContribution& contribution : request.contributions) {
-    const auto [base, is_new] = base_of.emplace(contribution.base, set.bases_.size());
-    if (is_new) {
-      ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(contribution.base));
-      if (const Status same = file.schema().CheckSame(set.schema()); !same.ok())
-        return DataLoss(contribution.base.string(), " is not a model of this job: ", same.message());
-      set.bases_.push_back(std::move(file));
-    }
-    auto reader = wire::UpdateReader::Open(contribution.update, set.shared_, auxiliary);
+    auto reader = wire::UpdateReader::Open(contribution.update, set.shared_, needs.auxiliary);
     if (!reader.ok())
       return Annotate(reader.status(), contribution.update.string(), " has changed since it was accepted");
-    set.updates_.push_back({std::move(*reader), base->second});
+    // The base of an old update may be gone; it is opened only where it is read.
+    const bool reads_base = reader->kind() == wire::UpdateKind::kDelta ? needs.weights : needs.deltas;
+    std::size_t base = 0;
+    if (reads_base) {
+      const auto [known, is_new] = base_of.emplace(contribution.base, set.bases_.size());
+      base = known->second;
+      if (is_new) {
+        ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(contribution.base));
+        if (const Status same = file.schema().CheckSame(set.schema()); !same.ok())
+          return DataLoss(contribution.base.string(), " is not a model of this job: ", same.message());
+        set.bases_.push_back(std::move(file));
+      }
+    }
+    set.updates_.push_back({std::move(*reader), base});
   }
   return set;
 }
@@ -157,7 +170,7 @@ Status UpdateSet::AddAuxiliary(std::size_t i, const std::string& what, Term term
 StatusOr<GramMatrix> UpdateSet::Products(Geometry geometry, std::size_t threads) const {
   GramMatrix total(size());
   if (geometry == Geometry::kNone) return total;
-  const std::vector<Tile> tiles = Tiles(kGramBlock, TileScope::kSharedOnly);
+  const std::vector<Tile> tiles = Tiles(kGramBlock * kBlocksATile, TileScope::kSharedOnly);
   RETURN_IF_ERROR(RunInOrder(tiles.size(), threads, [&]() -> std::unique_ptr<TileWorker> {
     return std::make_unique<ProductsWorker>(*this, tiles, geometry, &total);
   }));

@@ -7,9 +7,9 @@
 
 #include "comm/tensor/safetensors.h"
 #include "comm/wire/update_format.h"
-#include "coordinator/strategies/gram.h"
-#include "coordinator/strategies/combine.h"
 #include "coordinator/service/aggregate.h"
+#include "coordinator/strategies/combine.h"
+#include "coordinator/strategies/gram.h"
 
 namespace consilium::coordinator {
 
@@ -33,8 +33,14 @@ class UpdateSet {
     std::vector<std::optional<std::pair<std::size_t, std::uint64_t>>> base_tiles;
   };
 
+  // What will be read.
+  struct Needs {
+    bool weights = false, deltas = false;
+    std::vector<std::string> auxiliary;
+  };
+
   // Errors: DataLoss, Storage.
-  static StatusOr<UpdateSet> Open(const AggregateRequest& request, const std::vector<std::string>& auxiliary);
+  static StatusOr<UpdateSet> Open(const AggregateRequest& request, const Needs& needs);
 
   std::size_t size() const { return updates_.size(); }
   const tensor::SafetensorsFile& global() const { return bases_.front(); }

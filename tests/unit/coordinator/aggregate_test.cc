@@ -180,6 +180,22 @@ TEST_F(AggregateFiles, TakeWeightsOrDeltasWhateverTheStrategyWorksOn) {
   }
 }
 
+TEST_F(AggregateFiles, OpenABaseOnlyWhereItIsRead) {
+  const auto schema = SchemaOf({{"weight", tensor::DType::kF32, {4}}});
+  const ParameterVector values = VectorOf(schema, {1, 2, 3, 4});
+  const auto model = Write("model", VectorOf(schema, {1, 1, 1, 1}));
+  AggregateRequest request = RequestFor(Federation("fedbuff"), model, "out", 1);
+  request.contributions = {{.site = SiteName(SiteNumber(0)),
+                            .update = WriteUpdate("delta", {.kind = wire::UpdateKind::kDelta, .values = &values}),
+                            .base = scratch_ / "of-ten-rounds-ago",
+                            .staleness = 3}};
+  const auto result = Aggregate(request);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ValuesOf(result->model), (Vector{1.5, 2, 2.5, 3}));  // (1 + 3)^-1/2 of the delta
+  request.contributions[0].update = Write("weights", values);
+  EXPECT_EQ(Aggregate(request).code(), StatusCode::kNotFound) << "its delta cannot be told";
+}
+
 TEST_F(AggregateFiles, FoldCompressedUpdatesAsTheyDecode) {
   Rng rng(3);
   const auto schema = Awkward();

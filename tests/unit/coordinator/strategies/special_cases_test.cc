@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "coordinator/strategies/disk_needed.h"
 #include "tests/unit/coordinator/strategies/dense_fold.h"
 
 namespace consilium::coordinator {
@@ -186,6 +187,18 @@ TEST(StrategySpecialCases, WhatCannotBeFoldedIsRefusedWithTheReason) {
               HasSubstr("it must be between"));
   EXPECT_THAT(refusal(Federation("qfedavg"), {{"loss_before", 1}}), HasSubstr("lipschitz"));
   EXPECT_THAT(refusal(Federation("fedbuff", {{"staleness_max", 2}}), {}), HasSubstr("more than 2 rounds old"));
+}
+
+TEST(DiskNeededForARound, CountsModelsUpdatesStateAndSiteModels) {
+  constexpr std::uint64_t kModel = 1'000'000, kSlack = 16 << 20;
+  const auto models = [&](const char* strategy) {
+    return (DiskNeeded(Federation(strategy), kModel, 10) - kSlack) / kModel;
+  };
+  EXPECT_EQ(models("fedavg"), 12);    // old and new, ten updates
+  EXPECT_EQ(models("fedadam"), 16);   // and two state tensors, old and new
+  EXPECT_EQ(models("scaffold"), 24);  // updates with control deltas, the control old and new
+  EXPECT_EQ(models("fedbuff"), 22);   // the next ten come in meanwhile
+  EXPECT_EQ(models("mixing"), 32);    // every site's model, old and new
 }
 
 }  // namespace
