@@ -37,6 +37,9 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::Heartbeat& beat) {
   if (beat.phase == wire::SitePhase::kUploading || stood_down_[site] == beat.task) return;
   const Verdict verdict = JudgeAnswer(state_, site, beat.task);
   if (verdict.counts() || verdict.reason == wire::DropReason::kUnknownTask) return;
+  // In an open round the receipt that is under way, or the next attempt, says it better.
+  const bool open = state_.phase() == Phase::kCollecting || state_.phase() == Phase::kEvaluating;
+  if (open && !state_.async() && beat.task.round == state_.KeyFor(site).round) return;
   stood_down_[site] = beat.task;
   Tell(site, wire::StandDown{beat.task, verdict.detail});
 }

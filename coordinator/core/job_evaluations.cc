@@ -44,11 +44,12 @@ void JobMachine::OpenEvaluationOf(Purpose purpose, const std::vector<SiteName>& 
 
 void JobMachine::CloseEvaluation(CloseReason reason) {
   const std::vector<SiteName> awaited = state_.Awaited();
-  for (const SiteName& site : awaited)
-    Tell(site, wire::StandDown{state_.KeyFor(site), "the evaluation closed at its deadline"});
+  std::map<SiteName, wire::TaskKey> overdue;
+  for (const SiteName& site : awaited) overdue[site] = state_.KeyFor(site);
   const double seconds = Seconds(now_ - phase_since_);
   const std::optional<BestModel> best_before = state_.best();
   Commit(EvaluationClosed{reason});
+  for (const auto& [site, task] : overdue) Tell(site, wire::StandDown{task, "the evaluation closed at its deadline"});
   const EvaluationResult& result = state_.evaluations().back();
   Note("evaluation_closed", {{"purpose", PurposeName(result.purpose)},
                              {"round", ToInt(result.round)},

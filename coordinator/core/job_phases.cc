@@ -225,13 +225,14 @@ void JobMachine::CloseRound(CloseReason reason) {
                             " updates after ", FormatDuration(now_ - phase_since_),
                             "; missing: ", Describe(state_.async() ? awaited : closed.missing)));
   const double seconds = Seconds(now_ - phase_since_);
+  std::map<SiteName, wire::TaskKey> overdue;  // mode async: they go on
   if (!state_.async()) {
-    const char* why = reason == CloseReason::kEnough ? " closed: enough sites had replied" : " closed at its deadline";
-    for (const SiteName& site : awaited)
-      Tell(site, wire::StandDown{state_.KeyFor(site), Concat("round ", state_.round(), why)});
+    for (const SiteName& site : awaited) overdue[site] = state_.KeyFor(site);
     pending_.clear();
   }
   Commit(closed);
+  const char* why = reason == CloseReason::kEnough ? " closed: enough sites had replied" : " closed at its deadline";
+  for (const auto& [site, task] : overdue) Tell(site, wire::StandDown{task, Concat("round ", state_.round(), why)});
   Note("round_closed", {{"round", ToInt(state_.round())},
                         {"contributors", NamesJson(closed.contributors)},
                         {"missing", NamesJson(closed.missing)},

@@ -48,7 +48,7 @@ class JobRunner {
   void Heard(const SiteName& site, wire::SiteMessage message);
   // Writes status.json now.
   void WriteStatus();
-  // An operator\'s word: AbortJob, PauseJob, ResumeJob.
+  // An operator's word: AbortJob, PauseJob, ResumeJob.
   void Tell(const Input& word) { Step(word); }
   // The job goes on no more in this runner, which lets go of the journal.
   void Retire();

@@ -146,7 +146,7 @@ TEST(JobMachineClose, WhoIsAwaitedAtTheDeadlineIsToldToStandDown) {
   ConnectAll(&stage);
   stage.Update("a", 0).Update("b", 0).TakeLines();
   stage.Advance(seconds(100));
-  EXPECT_THAT(stage.TakeLines("send c"), HasSubstr("send c StandDown trial/round 0.0\n"));
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("persist RoundClosed\nsend c StandDown trial/round 0.0\n"));
 }
 
 TEST(JobMachineClose, TheFirstRoundGivesEverybodyAMomentToArriveThenOpensWithTheMinimum) {

@@ -56,6 +56,13 @@ TEST(JobWatch, ASiteThatStillWorksOnAClosedRoundIsStoodDownOnceByItsHeartbeat) {
   EXPECT_EQ(stage.TakeLines("send c"), "send c StandDown trial/round 0.0\n");
 }
 
+TEST(JobWatch, InAnOpenRoundAHeartbeatStopsNobody) {
+  Stage stage({.mode = "wait"});
+  ConnectAll(&stage).Update("a", 0).TakeLines();
+  stage.Beat("a", Working(Train(0))).Fail("b", Train(0), "out of memory").Beat("b", Working(Train(0)));
+  EXPECT_EQ(stage.TakeLines("send").find("StandDown"), std::string::npos) << "receipts and attempts say it better";
+}
+
 TEST(JobWatch, AFailureIsInTheStateAtOnceAndEndsOnlyItsSitesPart) {
   Stage stage({.mode = "close"});
   ConnectAll(&stage).Fail("c", Train(0), "std::bad_alloc at epoch 3");
