@@ -1,6 +1,7 @@
 // What goes into the session machine and what comes out of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -40,7 +41,7 @@ struct WorkerFinished {
   wire::TaskKey task;
   double weight = 1;
   wire::Metrics metrics;
-  wire::BlobManifest update;  // of the file named in RunTask; kTrain only
+  wire::BlobManifest update;  // of the file UpdateFile(task); of tasks with an upload only
 };
 // The trainer lives and says why it cannot; kCancelled after CancelTask.
 struct WorkerRefused {
@@ -81,7 +82,7 @@ struct Persist {
 struct Fetch {
   TransferId transfer{};
   wire::TaskKey task;
-  wire::BlobManifest model;
+  wire::BlobManifest model;  // or the strategy's auxiliary state
 };
 struct Upload {
   TransferId transfer{};

@@ -46,7 +46,10 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   needed.insert(FeatureOf(strategy->local));
   needed.erase("");
   if (!strategy->metric.empty()) needed.insert("metric:" + std::string(strategy->metric));
+  if (!strategy->aux_down.empty()) needed.insert("auxiliary");
   if (strategy->update == UpdateKind::kDelta) needed.insert("delta");
+  const bool validates = federation.evaluate_every > 0 && federation.evaluate_on == EvaluateOn::kValidation;
+  if (validates || federation.cross_site) needed.insert("validate");
   if (federation.compression.scheme != tensor::Compression::kNone) needed.insert("compression");
   if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
   if (!federation.personal.empty()) needed.insert("personal");
@@ -59,7 +62,7 @@ std::string WhyUnfit(const Capability& site, const std::set<std::string>& needed
   for (const std::string& feature : needed)
     if (!site.features.contains(feature)) lacking += (lacking.empty() ? "" : ", ") + feature;
   if (lacking.empty()) return "";
-  return Concat("its software", site.trainer.empty() ? "" : " (" + site.trainer + ")", " lacks ", lacking);
+  return Concat("its software", site.trainer.empty() ? std::string() : " (" + site.trainer + ")", " lacks ", lacking);
 }
 
 }  // namespace consilium::wire

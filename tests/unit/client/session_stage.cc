@@ -46,6 +46,7 @@ void SessionStage::Execute(const Action& action) {
                  [&](const Send& send) {
                    EXPECT_TRUE(machine_->connected()) << "says something into the void";
                    say("send ", Describe(send.message));
+                   if (const auto* beat = std::get_if<wire::Heartbeat>(&send.message)) last_beat_ = *beat;
                  },
                  [&](const SetTimer& timer) {
                    timers_.emplace(now_ + timer.after, timer.id);
@@ -66,6 +67,7 @@ void SessionStage::Execute(const Action& action) {
                  },
                  [&](const RunTask& run) {
                    last_auxiliary_ = run.auxiliary;
+                    last_run_ = run;
                    say("run ", run.task, " from state '", run.state_in, "'");
                  },
                  [&](const CancelTask& cancel) { say("cancel ", cancel.task); },

@@ -41,6 +41,8 @@ class SessionStage {
   std::string TakeLines();
   // Those with everything.
   std::string TakeAllLines();
+  const wire::Heartbeat& last_beat() const { return last_beat_; }
+  const std::optional<RunTask>& last_run() const { return last_run_; }
   const std::optional<Status>& finished() const { return finished_; }
   const SessionMachine& machine() const { return *machine_; }
   const SessionState& persisted() const { return persisted_; }
@@ -58,6 +60,8 @@ class SessionStage {
   TransferId last_transfer_{};
   Digest last_fetched_;
   std::optional<Digest> last_auxiliary_;
+  wire::Heartbeat last_beat_;
+  std::optional<RunTask> last_run_;
   std::optional<Status> finished_;
   std::vector<std::string> lines_;
 };
