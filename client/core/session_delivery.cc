@@ -14,6 +14,7 @@ void SessionMachine::Deliver(const Outcome& outcome) {
   const auto* trained = std::get_if<Trained>(&outcome.result);
   if (trained == nullptr) return Say(outcome);
   delivery.upload = NextTransfer();
+  delivery.began = now_;
   actions_.push_back(Upload{*delivery.upload, outcome.task, trained->update, UpdateFile(outcome.task)});
 }
 
@@ -21,6 +22,8 @@ void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result)
   const Outcome* outcome = state_.Find(task);
   if (outcome == nullptr) return;
   Delivery& delivery = deliveries_[task];
+  if (const auto* trained = std::get_if<Trained>(&outcome->result); trained != nullptr && result.ok())
+    upload_rate_ = RateOf(trained->update, delivery.began);
   // A full disk at the coordinator is as passing as a cut line: the work is done, and a person can make room.
   if (result.code() == StatusCode::kUnavailable || result.code() == StatusCode::kDeadlineExceeded ||
       result.code() == StatusCode::kCancelled || result.code() == StatusCode::kStorage) {
@@ -49,6 +52,8 @@ void SessionMachine::OnMessage(const wire::Receipt& receipt) {
                    {"result", wire::DropReasonName(receipt.reason)},
                    {"detail", receipt.detail}});
   deliveries_.erase(receipt.task);
+  if (receipt.reason == wire::DropReason::kNone || receipt.reason == wire::DropReason::kDuplicate)
+    state_.Counts(receipt.task);
   state_.Forget(receipt.task);
   Settle();
 }

@@ -1,6 +1,7 @@
 // What goes into the session machine and what comes out of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -40,7 +41,7 @@ struct WorkerFinished {
   wire::TaskKey task;
   double weight = 1;
   wire::Metrics metrics;
-  wire::BlobManifest update;  // of the file named in RunTask; kTrain only
+  wire::BlobManifest update;  // of the file UpdateFile(task); of tasks with an upload only
 };
 // The trainer lives and says why it cannot; kCancelled after CancelTask.
 struct WorkerRefused {
@@ -77,11 +78,11 @@ struct SetTimer {
 struct Persist {
   SessionState state;
 };
-// Make the model present in the local blob store.
+// Make the blob present in the local blob store.
 struct Fetch {
   TransferId transfer{};
   wire::TaskKey task;
-  wire::BlobManifest model;
+  wire::BlobManifest model;  // or the strategy's auxiliary state
 };
 struct Upload {
   TransferId transfer{};
@@ -92,8 +93,9 @@ struct Upload {
 struct RunTask {
   wire::TaskKey task;
   std::string job_json;
-  Digest model;          // present in the blob store
-  std::string state_in;  // in the work folder; "" for none
+  Digest model;                       // present in the blob store
+  std::string state_in;               // in the work folder; "" for none
+  std::optional<Digest> auxiliary{};  // present in the blob store
 };
 // Ask the trainer to stop; one of RunTask's answers follows, whatever it takes.
 struct CancelTask {

@@ -86,13 +86,14 @@ void SessionMachine::OnMessage(const wire::Refusal& refusal) {
 
 void SessionMachine::OnMessage(const wire::JobEnded& ended) {
   Note("job_ended", {{"job", ended.job.value()}, {"code", StatusCodeName(ended.code)}, {"message", ended.message}});
-  if (next_ && next_->task.job == ended.job) next_.reset();
+  std::erase_if(queue_, [&](const wire::Task& task) { return task.task.job == ended.job; });
   if (work_ && work_->task.task.job == ended.job) CancelWork("the job is over");
   for (const Outcome& outcome : state_.outcomes())
     if (outcome.task.job == ended.job) deliveries_.erase(outcome.task);
   state_.ForgetJob(ended.job);
   Settle();
-  if (options_.when_done == SessionOptions::WhenDone::kExit)
+  const bool other_jobs = !queue_.empty() || !state_.outcomes().empty() || (work_ && work_->task.task.job != ended.job);
+  if (options_.when_done == SessionOptions::WhenDone::kExit && !other_jobs)
     End(ended.code == StatusCode::kOk ? Status() : Status(ended.code, "the job failed: " + ended.message));
 }
 
@@ -123,6 +124,7 @@ wire::Heartbeat SessionMachine::CurrentBeat() const {
     beat.task = work_->task.task;
     beat.progress = work_->progress;
     beat.metrics = work_->metrics;
+    beat.trouble = work_->trouble;
     const bool died = work_->tries > 0 && (work_->stage == Stage::kPausing || work_->stage == Stage::kRunning);
     if (died && beat.metrics.size() < kMetricsMax) beat.metrics["trainer_deaths"] = work_->tries;
   } else if (!state_.outcomes().empty()) {
@@ -130,6 +132,9 @@ wire::Heartbeat SessionMachine::CurrentBeat() const {
     beat.task = state_.outcomes().back().task;
     beat.progress = 1;
   }
+  for (const wire::Task& task : queue_) beat.waiting.push_back(task.task);
+  beat.download_bytes_per_second = download_rate_;
+  beat.upload_bytes_per_second = upload_rate_;
   return beat;
 }
 
@@ -141,9 +146,19 @@ std::set<std::string> SessionMachine::LiveFiles() const {
 
 std::set<Digest> SessionMachine::LiveBlobs() const {
   std::set<Digest> blobs;
-  if (work_) blobs.insert(work_->task.model.digest);
-  if (next_) blobs.insert(next_->model.digest);
+  const auto keep = [&](const wire::Task& task) {
+    blobs.insert(task.model.digest);
+    if (task.auxiliary) blobs.insert(task.auxiliary->digest);
+  };
+  if (work_) keep(work_->task);
+  for (const wire::Task& task : queue_) keep(task);
   return blobs;
+}
+
+// What was there already when a transfer was resumed counts as moved, so this is an upper bound.
+double SessionMachine::RateOf(const wire::BlobManifest& blob, Instant began) const {
+  const double seconds = Seconds(now_ - began);
+  return seconds > 0 ? static_cast<double>(blob.bytes) / seconds : 0;
 }
 
 std::uint64_t SessionMachine::Arm(Duration after) {

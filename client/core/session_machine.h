@@ -1,14 +1,17 @@
 // A site's side of a federation: keeps a connection, does one task at a time, and delivers what came of it until the
-// coordinator says that it has it.  Step in, actions out; no socket, file, clock, thread or randomness.
+// coordinator says that it has it.  Tasks of several jobs are done in turn, in the order in which they came.  Step in,
+// actions out; no socket, file, clock, thread or randomness.
 //
 //   connection:  dial -> Welcome -> ... -> lost -> back-off -> dial; a fault that a person has to mend ends the client
-//   a task:      fetch the model -> run it in the trainer -> persist the outcome -> deliver (upload, say, receipt)
+//   a task:      fetch the model (and the strategy's auxiliary state) -> run it in the trainer -> persist the outcome
+//   -> deliver (upload, say, receipt)
 //
 // Training goes on while the connection is down.  A trainer that dies is started again after a pause; after three
 // deaths under one task the task has failed, with the signal and the trainer's last words.  A trainer that says nothing
 // for a round's deadline is stuck, and ended.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -47,16 +50,20 @@ class SessionMachine {
     wire::Task task;
     Stage stage = Stage::kFetching;
     std::optional<TransferId> fetch;  // in flight
-    std::uint32_t tries = 0;          // fetches that failed, or deaths of the trainer
+    Instant fetch_began{};
+    bool model_there = false;  // the auxiliary state, if any, comes next
+    std::uint32_t tries = 0;   // fetches that failed, or deaths of the trainer
     std::uint64_t retry_timer = 0;
     double progress = 0;
     wire::Metrics metrics;
     Instant last_sign{};
     Duration silence_max{};
+    std::string trouble;  // what went wrong and is being tried again
   };
   // How far the delivery of an outcome has come on this connection.
   struct Delivery {
     std::optional<TransferId> upload;  // in flight
+    Instant began{};
     bool said = false;
     std::uint32_t tries = 0;
     std::uint64_t retry_timer = 0;
@@ -83,6 +90,9 @@ class SessionMachine {
   void On(const WorkerRefused& input);
   void On(const WorkerDied& input);
   void Take(const wire::Task& task);
+  void Queue(const wire::Task& task);
+  // The blob that the work in hand needs next.
+  const wire::BlobManifest& Wanted() const;
   void StartFetch();
   void OnFetched(const Status& result);
   void StartRun();
@@ -101,6 +111,7 @@ class SessionMachine {
 
   std::uint64_t Arm(Duration after);
   TransferId NextTransfer() { return TransferId{++transfers_}; }
+  double RateOf(const wire::BlobManifest& blob, Instant began) const;  // bytes/s
   Duration Backoff(Duration first, Duration max, std::uint32_t tries) const;
   void Note(std::string event, Json fields);
   void End(Status status);
@@ -116,7 +127,8 @@ class SessionMachine {
   std::uint64_t timers_ = 0, transfers_ = 0;
   std::uint64_t dial_timer_ = 0, beat_timer_ = 0;
   std::optional<Work> work_;
-  std::optional<wire::Task> next_;  // waits for the task in hand to stop
+  std::deque<wire::Task> queue_;                // for their turn, at most one of each job
+  double download_rate_ = 0, upload_rate_ = 0;  // bytes/s of the last transfers
   std::map<wire::TaskKey, Delivery> deliveries_;
 
   // Of the Step in hand.

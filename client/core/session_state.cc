@@ -8,6 +8,7 @@ namespace consilium::client {
 namespace {
 
 constexpr std::size_t kStatesKept = 2;
+constexpr int kVersion = 2;
 
 std::string FileOf(const char* what, const JobId& job, Round round, Attempt attempt) {
   return Concat(job, "/", what, "-", round, ".", attempt, ".safetensors");
@@ -17,7 +18,8 @@ Json TaskToJson(const wire::TaskKey& task) {
   return {{"job", task.job.value()},
           {"round", ToInt(task.round)},
           {"attempt", ToInt(task.attempt)},
-          {"kind", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}};
+          {"kind", wire::TaskKindName(task.kind)},
+          {"subject", task.subject}};
 }
 
 Json MetricsToJson(const wire::Metrics& metrics) {
@@ -41,9 +43,13 @@ Json ResultToJson(const GaveUp& gave_up) {
 
 // Reading throws Json::exception for a missing key or a wrong type; FromJson is the guard.
 wire::TaskKey TaskFromJson(const Json& json) {
-  return {JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
-          Attempt{json.at("attempt").get<std::uint32_t>()},
-          json.at("kind").get<std::string>() == "train" ? wire::TaskKind::kTrain : wire::TaskKind::kEvaluate};
+  wire::TaskKey task{JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
+                     Attempt{json.at("attempt").get<std::uint32_t>()}, wire::TaskKind::kTrain,
+                     json.at("subject").get<std::string>()};
+  const std::string kind = json.at("kind").get<std::string>();
+  for (const wire::TaskKind known : {wire::TaskKind::kEvaluate, wire::TaskKind::kValidate, wire::TaskKind::kStatistics})
+    if (kind == wire::TaskKindName(known)) task.kind = known;
+  return task;
 }
 
 wire::Metrics MetricsFromJson(const Json& json) {
@@ -84,7 +90,11 @@ StatusOr<Outcome> OutcomeFromJson(const Json& json) {
 
 }  // namespace
 
-std::string UpdateFile(const wire::TaskKey& task) { return FileOf("update", task.job, task.round, task.attempt); }
+std::string UpdateFile(const wire::TaskKey& task) {
+  if (task.kind == wire::TaskKind::kStatistics)
+    return Concat(task.job, "/statistics-", task.round, ".", task.attempt, ".json");
+  return FileOf("update", task.job, task.round, task.attempt);
+}
 std::string StateFile(const wire::TaskKey& task) { return FileOf("state", task.job, task.round, task.attempt); }
 
 const Outcome* SessionState::Find(const wire::TaskKey& task) const {
@@ -96,9 +106,11 @@ const Outcome* SessionState::Find(const wire::TaskKey& task) const {
 void SessionState::Add(Outcome outcome) {
   const wire::TaskKey task = outcome.task;
   Forget(task);
-  if (std::holds_alternative<Trained>(outcome.result)) {
+  if (std::holds_alternative<Trained>(outcome.result) && task.kind == wire::TaskKind::kTrain) {
     KeptStates& states = kept_[task.job];
-    states[task.round] = task.attempt;
+    // An attempt takes the place of an earlier one that did not count.
+    std::erase_if(states, [&](const auto& state) { return state.first.first == task.round && !state.second; });
+    states[{task.round, task.attempt}] = false;
     while (states.size() > kStatesKept) states.erase(states.begin());
   }
   outcomes_.push_back(std::move(outcome));
@@ -113,13 +125,25 @@ void SessionState::ForgetJob(const JobId& job) {
   kept_.erase(job);
 }
 
+void SessionState::Counts(const wire::TaskKey& task) {
+  const auto states = kept_.find(task.job);
+  if (states == kept_.end() || task.kind != wire::TaskKind::kTrain) return;
+  const auto state = states->second.find({task.round, task.attempt});
+  if (state != states->second.end()) state->second = true;
+}
+
 std::string SessionState::StateBefore(const wire::TaskKey& task) const {
   const auto states = kept_.find(task.job);
   if (states == kept_.end()) return "";
-  auto next = states->second.lower_bound(task.round);
-  if (next == states->second.begin()) return "";
-  --next;
-  return FileOf("state", task.job, next->first, next->second);
+  std::string newest;
+  for (const auto& [left_by, counts] : states->second) {
+    const auto& [round, attempt] = left_by;
+    const bool usable = task.kind != wire::TaskKind::kTrain
+                            ? round <= task.round
+                            : round < task.round || (round == task.round && attempt < task.attempt && counts);
+    if (usable) newest = FileOf("state", task.job, round, attempt);
+  }
+  return newest;
 }
 
 std::set<std::string> SessionState::Files() const {
@@ -127,7 +151,7 @@ std::set<std::string> SessionState::Files() const {
   for (const Outcome& outcome : outcomes_)
     if (std::holds_alternative<Trained>(outcome.result)) files.insert(UpdateFile(outcome.task));
   for (const auto& [job, states] : kept_)
-    for (const auto& [round, attempt] : states) files.insert(FileOf("state", job, round, attempt));
+    for (const auto& [left_by, counts] : states) files.insert(FileOf("state", job, left_by.first, left_by.second));
   return files;
 }
 
@@ -139,16 +163,17 @@ Json SessionState::ToJson() const {
          {"result", std::visit([](const auto& result) { return ResultToJson(result); }, outcome.result)}});
   for (const auto& [job, states] : kept_) {
     Json list = Json::array();
-    for (const auto& [round, attempt] : states) list.push_back({ToInt(round), ToInt(attempt)});
+    for (const auto& [left_by, counts] : states) list.push_back({ToInt(left_by.first), ToInt(left_by.second), counts});
     jobs[job.value()] = {{"states", std::move(list)}};
   }
-  return {{"version", 1}, {"outcomes", std::move(outcomes)}, {"jobs", std::move(jobs)}};
+  return {{"version", kVersion}, {"outcomes", std::move(outcomes)}, {"jobs", std::move(jobs)}};
 }
 
 StatusOr<SessionState> SessionState::FromJson(const Json& json) {
   SessionState state;
   try {
-    if (json.at("version").get<int>() != 1) return DataLoss("a session state of version ", json["version"].dump());
+    if (json.at("version").get<int>() != kVersion)
+      return DataLoss("a session state of version ", json["version"].dump());
     for (const Json& entry : json.at("outcomes")) {
       ASSIGN_OR_RETURN(Outcome outcome, OutcomeFromJson(entry));
       if (!IsValidName(outcome.task.job.value())) return DataLoss("'", outcome.task.job, "' is not a job's name");
@@ -158,7 +183,8 @@ StatusOr<SessionState> SessionState::FromJson(const Json& json) {
       if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
       KeptStates& states = state.kept_[JobId(job)];
       for (const Json& pair : entry.at("states"))
-        states[Round{pair.at(0).get<std::uint32_t>()}] = Attempt{pair.at(1).get<std::uint32_t>()};
+        states[{Round{pair.at(0).get<std::uint32_t>()}, Attempt{pair.at(1).get<std::uint32_t>()}}] =
+            pair.at(2).get<bool>();
     }
   } catch (const Json::exception& error) {
     return DataLoss("the session state is not as expected: ", error.what());

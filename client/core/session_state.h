@@ -37,8 +37,8 @@ struct Outcome {
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
 
-// A job's optimizer states: which attempt of which round left one.
-using KeptStates = std::map<Round, Attempt>;
+// A job's optimizer states: which attempt of which round left one, and whether its update is known to count.
+using KeptStates = std::map<std::pair<Round, Attempt>, bool>;
 
 // Value semantics.
 class SessionState {
@@ -49,12 +49,16 @@ class SessionState {
   // A finished task.  Trained work also leaves an optimizer state; the two newest rounds' are kept, because the newest
   // round may have to be done again.
   void Add(Outcome outcome);
+  // The coordinator has taken the update of this task: what comes next may build on the state that it left.
+  void Counts(const wire::TaskKey& task);
   // The coordinator has dealt with it, or nobody wants it.  The states stay: an update that counts may still be lost
   // with the coordinator's machine before its round is folded, and is then asked for again.
   void Forget(const wire::TaskKey& task);
   void ForgetJob(const JobId& job);
 
-  // The state to start this training task from: that of the newest earlier round; "" when there is none.
+  // The state for this task; "" when there is none.  For training that of the newest earlier round, or of an earlier
+  // task of the same round whose update counts (mode async gives several); an earlier attempt that does not count is as
+  // if it had not been.  For everything else that of the newest round up to the task's own (personal parts).
   std::string StateBefore(const wire::TaskKey& task) const;
   // Every file that this state speaks of, relative to the work folder.
   std::set<std::string> Files() const;
@@ -70,7 +74,7 @@ class SessionState {
 };
 
 // File names in the work folder; the job's folder is `<job>/`.
-std::string UpdateFile(const wire::TaskKey& task);  // "demo/update-3.0.safetensors"
+std::string UpdateFile(const wire::TaskKey& task);  // "demo/update-3.0.safetensors", "demo/statistics-0.0.json"
 std::string StateFile(const wire::TaskKey& task);   // "demo/state-3.0.safetensors"
 
 }  // namespace consilium::client

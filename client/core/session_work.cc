@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "client/core/session_machine.h"
+#include "comm/wire/deadline_policy.h"
 #include "comm/wire/job.h"
 
 namespace consilium::client {
@@ -14,13 +15,11 @@ Json TaskJson(const wire::TaskKey& task) {
           {"attempt", ToInt(task.attempt)}};
 }
 
-// A trainer that says nothing for as long as a whole round may take is stuck.
-Duration SilenceMax(const std::string& job_json) {
+// Of a job that this build cannot read, the default's.
+wire::DeadlinePolicy DeadlinesOf(const std::string& job_json) {
   const StatusOr<ConfigNode> root = ConfigNode::Parse(job_json, "job");
-  if (!root.ok()) return std::chrono::minutes(20);
-  const StatusOr<wire::JobSpec> job = wire::ParseJob(*root);
-  if (!job.ok()) return std::chrono::minutes(20);
-  return std::max<Duration>(job->federation.round_deadline, std::chrono::minutes(1));
+  const StatusOr<wire::JobSpec> job = root.ok() ? wire::ParseJob(*root) : StatusOr<wire::JobSpec>(root.status());
+  return wire::DeadlinePolicy(job.ok() ? job->federation.round_deadline : wire::FederationSpec().round_deadline);
 }
 
 // What of a message travels and is kept; the wire refuses texts beyond 64 KiB.
@@ -51,12 +50,23 @@ void SessionMachine::OnMessage(const wire::Task& task) {
   }
   if (Working(task.task) && work_->stage != Stage::kCancelling) return;
   if (!work_) return Take(task);
-  next_ = task;
-  CancelWork("another task takes its place");
+  Queue(task);
+  // A job has one task for a site at a time: the newer one is the one that counts.
+  if (work_->task.task.job == task.task.job) CancelWork("another task takes its place");
+}
+
+// In the place of an older task of the same job, else at the end: no job waits for two tasks of another.
+void SessionMachine::Queue(const wire::Task& task) {
+  for (wire::Task& queued : queue_)
+    if (queued.task.job == task.task.job) {
+      queued = task;
+      return;
+    }
+  queue_.push_back(task);
 }
 
 void SessionMachine::Take(const wire::Task& task) {
-  work_ = Work{.task = task, .last_sign = now_, .silence_max = SilenceMax(task.job_json)};
+  work_ = Work{.task = task, .last_sign = now_, .silence_max = DeadlinesOf(task.job_json).trainer_silence};
   Note("task", TaskJson(task.task));
   actions_.push_back(Tidy{});
   StartFetch();
@@ -66,19 +76,29 @@ void SessionMachine::Take(const wire::Task& task) {
 void SessionMachine::StartFetch() {
   if (!connected_) return;
   work_->fetch = NextTransfer();
-  actions_.push_back(Fetch{*work_->fetch, work_->task.task, work_->task.model});
+  work_->fetch_began = now_;
+  actions_.push_back(Fetch{*work_->fetch, work_->task.task, Wanted()});
+}
+
+const wire::BlobManifest& SessionMachine::Wanted() const {
+  return work_->model_there ? *work_->task.auxiliary : work_->task.model;
 }
 
 void SessionMachine::OnFetched(const Status& result) {
   if (result.ok()) {
     work_->tries = 0;
-    return StartRun();
+    work_->trouble.clear();
+    download_rate_ = RateOf(Wanted(), work_->fetch_began);
+    if (work_->model_there || !work_->task.auxiliary) return StartRun();
+    work_->model_there = true;
+    return StartFetch();
   }
   if (result.code() == StatusCode::kStorage) return End(Annotate(result, "fetching the model"));
   if (!IsPassing(result.code()))
     return EndWork(
         Outcome{work_->task.task, GaveUp{result.code(), Shortened("fetching the model: " + result.message())}});
   Note("fetch_interrupted", {{"reason", result.message()}});
+  work_->trouble = Shortened("fetching the model: " + result.message());
   work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries++));
 }
 
@@ -92,8 +112,10 @@ void SessionMachine::StartRun() {
   work_->stage = Stage::kRunning;
   work_->last_sign = now_;
   const wire::TaskKey& task = work_->task.task;
-  const std::string state_in = task.kind == wire::TaskKind::kTrain ? state_.StateBefore(task) : "";
-  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest, state_in});
+  std::optional<Digest> auxiliary;
+  if (work_->task.auxiliary) auxiliary = work_->task.auxiliary->digest;
+  actions_.push_back(
+      RunTask{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task), auxiliary});
   Beat();
 }
 
@@ -110,7 +132,7 @@ void SessionMachine::On(const WorkerFinished& input) {
   fields["seconds"] = input.metrics.contains("seconds") ? Json(input.metrics.at("seconds")) : Json(nullptr);
   Note("task_done", std::move(fields));
   if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
-  if (input.task.kind == wire::TaskKind::kEvaluate) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
+  if (!wire::HasUpload(input.task.kind)) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
   EndWork(Outcome{input.task, Trained{input.update, input.weight, input.metrics}});
 }
 
@@ -138,6 +160,8 @@ void SessionMachine::On(const WorkerDied& input) {
                            Shortened(Concat("the trainer died ", work_->tries, " times, the last time ", input.how))}});
   work_->stage = Stage::kPausing;
   work_->progress = 0;
+  work_->trouble = Shortened("the trainer died: " + input.how);
+  Beat();
   work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries - 1));
 }
 
@@ -160,16 +184,17 @@ void SessionMachine::EndWork(std::optional<Outcome> outcome) {
     Deliver(*outcome);
     Beat();
   }
-  if (!next_) {
+  if (queue_.empty()) {
     actions_.push_back(Tidy{});
     return;
   }
-  const wire::Task task = *std::exchange(next_, std::nullopt);
+  const wire::Task task = std::move(queue_.front());
+  queue_.pop_front();
   Take(task);
 }
 
 void SessionMachine::OnMessage(const wire::StandDown& down) {
-  if (next_ && next_->task == down.task) next_.reset();
+  std::erase_if(queue_, [&](const wire::Task& task) { return task.task == down.task; });
   if (Working(down.task)) CancelWork(down.reason);
   if (state_.Find(down.task) == nullptr) return;
   deliveries_.erase(down.task);

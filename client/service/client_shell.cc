@@ -7,6 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "client/service/coordinator_link.h"
+#include "client/service/site_capability.h"
 #include "client/service/trainer_seat.h"
 #include "client/service/work_folder.h"
 #include "comm/base/command.h"
@@ -77,7 +78,7 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
   transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
   link.proxy = options_.proxy;
   link.blobs = blobs_.get();
-  link.hello = {.build = kVersion, .instance = RandomHex(SystemEntropy(), 8)};
+  link.hello = {.build = kVersion, .instance = RandomHex(SystemEntropy(), 8), .capability = SiteCapability()};
   link_ = std::make_unique<CoordinatorLink>(
       std::move(link), &loop_,
       CoordinatorLink::Handlers{

@@ -2,6 +2,7 @@
 
 #include "comm/base/ids.h"
 #include "comm/wire/job_compression.h"
+#include "comm/wire/job_rounds.h"
 #include "comm/wire/job_strategy.h"
 
 namespace consilium::wire {
@@ -104,22 +105,7 @@ void ReadCluster(ConfigReader& reader, ClusterSpec* cluster) {
 }
 
 void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
-  reader.Read("rounds", &federation->rounds, kPositive);
-  std::string mode = "close";
-  reader.RefuseUnbuiltValue("mode", "secure", "use close or wait");
-  reader.Read("mode", &mode, OneOf({"close", "wait"}));
-  federation->mode = mode == "wait" ? RoundMode::kWait : RoundMode::kClose;
-  reader.ReadMap("sites", [&](ConfigReader& nested) {
-    nested.Read("min", &federation->sites_min, kPositive);
-    nested.Read("names", &federation->sites);
-    if (!federation->sites.empty() && federation->sites_min > static_cast<std::int64_t>(federation->sites.size()))
-      nested.Refuse("min", Concat("at most the ", federation->sites.size(), " sites that are named"));
-    for (const char* later : {"fraction", "over_select"})
-      nested.RefuseUnbuilt(later, "every named site takes part in every round");
-  });
-  reader.Read("round_deadline", &federation->round_deadline, Rule<Duration>([](const Duration& deadline) {
-                return deadline >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
-              }));
+  ReadRounds(reader, federation);
   reader.ReadMap("local", [&](ConfigReader& nested) {
     nested.Read("epochs", &federation->local_epochs, kPositive);
     nested.Read("iterations", &federation->local_iterations, kPositive);
@@ -132,12 +118,6 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
                        "updates travel in the clear inside mutual TLS; the coordinator sees them");
   reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
   ReadCompression(reader, &federation->compression);
-  for (std::size_t i = 0; i < federation->sites.size() && reader.status().ok(); ++i) {
-    if (!IsValidName(federation->sites[i])) reader.Refuse("sites", "site names of lower-case letters, digits and '-'");
-    for (std::size_t j = 0; j < i; ++j)
-      if (federation->sites[i] == federation->sites[j])
-        reader.Refuse("sites", Concat("each site once ('", federation->sites[i], "' is named twice)"));
-  }
 }
 
 }  // namespace
@@ -163,6 +143,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
   if (job.has_federation) RETURN_IF_ERROR(ResolveStrategy(root, &job));
+  if (job.has_federation) RETURN_IF_ERROR(ResolveRounds(root, &job));
   if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
@@ -211,13 +192,11 @@ Json JobToJson(const JobSpec& job) {
     const FederationSpec& federation = job.federation;
     Json local = federation.local_iterations > 0 ? Json{{"iterations", federation.local_iterations}}
                                                  : Json{{"epochs", federation.local_epochs}};
-    json["federation"] = {{"rounds", federation.rounds},
-                          {"mode", federation.mode == RoundMode::kWait ? "wait" : "close"},
-                          {"sites", {{"min", federation.sites_min}, {"names", federation.sites}}},
-                          {"round_deadline", ExactDuration(federation.round_deadline)},
-                          {"local", local},
-                          {"strategy", StrategyToJson(federation)},
-                          {"compression", CompressionToJson(federation.compression)}};
+    Json& rounds = json["federation"] = Json::object();
+    AddRoundsJson(federation, &rounds);
+    rounds["local"] = local;
+    rounds["strategy"] = StrategyToJson(federation);
+    rounds["compression"] = CompressionToJson(federation.compression);
   }
   return json;
 }

@@ -4,7 +4,7 @@
 
 namespace consilium::coordinator {
 
-std::uint64_t UpdateBytesMax(const wire::BlobManifest& model) { return model.bytes + (std::uint64_t{1} << 20); }
+std::uint64_t UpdateBytesMax(const wire::BlobManifest& model) { return 2 * model.bytes + (std::uint64_t{1} << 20); }
 
 Json NamesJson(const std::vector<SiteName>& sites) {
   Json names = Json::array();
@@ -48,20 +48,32 @@ void JobMachine::On(const Started& input) {
     Note("recovered", {{"phase", PhaseName(state_.phase())}, {"round", ToInt(state_.round())}});
   }
   for (const SiteName& site : input.lost_updates) {
-    Commit(UpdateWithdrawn{site, state_.KeyFor(site)});
+    for (const UpdateAccepted& update : state_.HeldUpdates())
+      if (update.site == site) Commit(UpdateWithdrawn{site, update.task});
     Note("update_lost", {{"site", site.value()}, {"round", ToInt(state_.round())}});
   }
   EnterPhase();
+  OnWatch();
 }
 
 void JobMachine::On(const SiteConnected& input) {
   connected_.insert(input.site);
+  capabilities_[input.site] = input.capability;
+  heard_[input.site] = now_;
+  stood_down_.erase(input.site);
+  beats_.erase(input.site);
   Note("site_connected", {{"site", input.site.value()}});
   if (!state_.IsMember(input.site)) return;
+  if (const std::string why = WhyUnfit(input.site); !why.empty())
+    Note("site_unfit", {{"site", input.site.value()}, {"why", why}});
   switch (state_.phase()) {
     case Phase::kGathering:
       return TryOpen();
     case Phase::kCollecting:
+      if (const auto given = state_.in_hand().find(input.site);
+          state_.async() && (given == state_.in_hand().end() || state_.IsStale(given->second)))
+        return GiveTasks();
+      return SendTask(input.site);
     case Phase::kEvaluating:
       return SendTask(input.site);
     case Phase::kFinished:
@@ -78,12 +90,14 @@ void JobMachine::On(const SiteDisconnected& input) {
 }
 
 void JobMachine::On(const FromSite& input) {
+  heard_[input.site] = now_;
   std::visit([&](const auto& message) { OnAnswer(input.site, message); }, input.message);
 }
 
 void JobMachine::On(const TimerFired& input) {
   if (input.id == grace_timer_) {
     grace_over_ = true;
+    grace_until_.reset();
     if (state_.phase() != Phase::kGathering) return;
     TryOpen();
     if (state_.phase() == Phase::kGathering)
@@ -91,25 +105,65 @@ void JobMachine::On(const TimerFired& input) {
   } else if (input.id == deadline_timer_) {
     deadline_over_ = true;
     OnDeadline();
+  } else if (input.id == straggler_timer_) {
+    straggler_grace_over_ = true;
+    straggler_until_.reset();
+    TryClose();
+  } else if (input.id == watch_timer_) {
+    OnWatch();
   }
 }
 
 void JobMachine::On(const FoldDone& input) {
   if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
   const double seconds = Seconds(now_ - phase_since_);
+  const std::map<SiteName, wire::TaskKey> in_hand = state_.in_hand();
+  std::map<SiteName, wire::BlobManifest> site_models = state_.site_models();
+  for (const auto& [site, model] : input.site_models) site_models[site] = model;
   Commit(ModelPublished{input.round, input.model, input.parameters, input.strategy_state, input.auxiliary,
-                        input.site_models, input.notes.dump()});
+                        std::move(site_models), input.notes.dump()});
   actions_.push_back(Publish{input.round, input.model});
   Note("model_published", {{"round", ToInt(input.round)},
                            {"digest", input.model.digest.ToHex()},
                            {"parameters", input.parameters.ToHex()},
                            {"bytes", input.model.bytes},
                            {"seconds", seconds}});
+  if (state_.async() && state_.all_rounds_done()) StandDownAll(in_hand, "all rounds are done");
   EnterPhase();
+}
+
+void JobMachine::On(const FoldFailed& input) {
+  if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
+  FinishJob(StatusCode::kFailed, Concat("round ", input.round, " cannot be aggregated: ", input.why));
+}
+
+void JobMachine::On(const AbortJob& input) {
+  if (state_.phase() == Phase::kFinished || state_.phase() == Phase::kNew) return;
+  FinishJob(StatusCode::kCancelled, Concat("aborted by ", input.by, input.reason.empty() ? "" : ": " + input.reason));
+}
+
+void JobMachine::On(const PauseJob& input) {
+  if (state_.phase() == Phase::kFinished || state_.phase() == Phase::kNew || state_.paused_by()) return;
+  Commit(JobPaused{input.by});
+  Note("paused", {{"by", input.by}});
+}
+
+void JobMachine::On(const ResumeJob& input) {
+  if (!state_.paused_by()) return;
+  Commit(JobResumed{input.by});
+  Note("resumed", {{"by", input.by}});
+  if (state_.phase() == Phase::kGathering) EnterGathering();
+  if (state_.phase() == Phase::kCollecting && state_.async()) GiveTasks();
 }
 
 std::vector<SiteName> JobMachine::awaited() const {
   return state_.phase() == Phase::kGathering ? GatherAwaited() : state_.Awaited();
+}
+
+std::set<Digest> JobMachine::LiveBlobs() const {
+  std::set<Digest> live = state_.LiveBlobs();
+  for (const auto& [site, pending] : pending_) live.insert(pending.ready.update.digest);
+  return live;
 }
 
 void JobMachine::Commit(Record record) {

@@ -5,21 +5,26 @@
 // point Restore() and Started go on to the same result.  Works for any input in any order: what a site may not say now
 // is answered with a DropReason and reported, never an error.
 //
-// Rounds, mode close: the cohort is who is connected when the round opens (a site that just contributed is given a
-// moment to reconnect).  The round closes when all have answered, or at its deadline with at least sites_min updates;
-// below that the job fails and says who was missing.  A failed task makes its site missing for the round.
+// Rounds, mode close: the cohort is drawn (cohort.h) from who is connected, fit and not resting when the round opens (a
+// site that just contributed is given a moment to reconnect).  The round closes when all have answered, when as many as
+// were wanted have, a grace after `enough` have, or at its deadline with at least sites_min updates; below that the job
+// fails and says who was missing.  A failed task makes its site missing for the round.
 // Rounds, mode wait: the cohort is every site of the job; the round closes when all have answered.  A failed task is
 // tried again up to three times in all, then the job fails with the site's message.
-// After the last round the cohort evaluates the final model; who does not answer is named in the result, and in mode
-// close not waited for beyond the deadline.
+// Rounds, mode async (Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS 2022): every
+// site has a task in hand, and is given the next one, on the newest model, as soon as it has answered; the next
+// `buffer` accepted updates make a round, whatever round's model they started from. After the last round the cohort
+// evaluates the final model; who does not answer is named in the result, and in mode wait is waited for.  Round
+// evaluations and the cross-site evaluation go the same way.
 //
-// After a restart an open round is given its whole deadline again: an outage of ours is not the sites' fault.
+// Every wait is told by waiting(); its length is derived from round_deadline (wire/deadline_policy.h).
 #pragma once
 
-#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "coordinator/core/job_state.h"
@@ -27,6 +32,16 @@
 #include "coordinator/core/task_gate.h"
 
 namespace consilium::coordinator {
+
+// Something that the job cannot go on without.
+struct Wait {
+  std::string what;   // "its update of round 3"
+  std::string who;    // a site, "the coordinator", or an operator
+  std::string state;  // of whom: "not connected", "training, heard 2 s ago"
+  Instant since{};
+  std::optional<Instant> until;  // nothing: for as long as it takes
+  std::string then;              // what happens at `until`, or mends it
+};
 
 // Strand-bound.
 class JobMachine {
@@ -43,12 +58,26 @@ class JobMachine {
   // Whom the present phase waits for, and since when it lasts.
   std::vector<SiteName> awaited() const;
   Instant phase_since() const { return phase_since_; }
+  // All that is waited for at this moment.
+  std::vector<Wait> waiting(Instant now) const;
+
   bool IsConnected(const SiteName& site) const { return connected_.contains(site); }
+  // Every blob that the job needs: the state's, and updates that are being checked.
+  std::set<Digest> LiveBlobs() const;
+  // "" when the site can do the job (or has not been seen), else why it is given no work.
+  std::string WhyUnfit(const SiteName& site) const;
+  // Answers that did not count, since this process began.
+  const std::map<SiteName, std::map<wire::DropReason, std::size_t>>& drops() const { return drops_; }
+  // When the site was last heard; nothing before its first word to this process.
+  std::optional<Instant> LastHeard(const SiteName& site) const;
+  // Connected, but without a word for longer than heartbeats allow.
+  bool IsSilent(const SiteName& site, Instant now) const;
 
  private:
   struct PendingUpdate {
     wire::UpdateReady ready;
-    Duration after;  // the task was given
+    Duration after;                   // the task was given
+    std::optional<Status> verdict{};  // mode async: known, and waits for the fold to end
   };
 
   explicit JobMachine(JobState state) : state_(std::move(state)) {}
@@ -61,39 +90,56 @@ class JobMachine {
   void On(const TimerFired& input);
   void On(const UpdateChecked& input);
   void On(const FoldDone& input);
-  void On(const LocalModelsBuilt&) {}
-  void On(const AbortJob&) {}
-  void On(const PauseJob&) {}
-  void On(const ResumeJob&) {}
+  void On(const FoldFailed& input);
+  void On(const LocalModelsBuilt& input);
+  void On(const AbortJob& input);
+  void On(const PauseJob& input);
+  void On(const ResumeJob& input);
 
   // job_answers.cc: what sites say about their tasks
   void OnAnswer(const SiteName& site, const wire::UpdateReady& ready);
   void OnAnswer(const SiteName& site, const wire::EvaluationReport& report);
   void OnAnswer(const SiteName& site, const wire::TaskFailed& failed);
-  void OnAnswer(const SiteName&, const wire::Hello&) {}      // the transport's matter
-  void OnAnswer(const SiteName&, const wire::Heartbeat&) {}  // the status view's matter
+  void OnAnswer(const SiteName&, const wire::Hello&) {}  // the transport's matter
+  void OnAnswer(const SiteName& site, const wire::Heartbeat& beat);
   bool Drop(const SiteName& site, const wire::TaskKey& task, std::string_view message, const Verdict& verdict);
+  void TakeVerdict(const SiteName& site, const Status& verdict);
   void AcceptUpdate(const SiteName& site, const PendingUpdate& pending);
   void RecordFailure(const SiteName& site, const wire::TaskKey& task, StatusCode code, const std::string& message,
                      const wire::Receipt& receipt);
-  void SendReceipt(const SiteName& site, const wire::Receipt& receipt);
 
   // job_phases.cc: from one phase to the next
   void EnterPhase();
   void EnterGathering();
   void TryOpen();
-  void OpenRound(const std::vector<SiteName>& cohort);
-  void OpenEvaluation(const std::vector<SiteName>& cohort);
+  void TryOpenRound();
+  void OpenRound(const std::vector<SiteName>& cohort, std::size_t target);
   void SendTask(const SiteName& site);
-  void ArmDeadline();
+  void ArmDeadline(Duration after);
   void TryClose();
-  void CloseRound();
+  void CloseRound(CloseReason reason);
   void Fold();
   void FinishJob(StatusCode code, const std::string& message);
   void OnDeadline();
   std::vector<SiteName> GatherAwaited() const;
   std::vector<SiteName> ConnectedMembers() const;
+  std::vector<SiteName> FitMembers() const;  // connected, and able to do the job
   std::string Describe(const std::vector<SiteName>& missing) const;
+
+  // job_evaluations.cc
+  void OpenEvaluation(const std::vector<SiteName>& cohort);
+  void OpenEvaluationOf(Purpose purpose, const std::vector<SiteName>& cohort,
+                        std::map<std::string, wire::BlobManifest> subjects);
+  void CloseEvaluation(CloseReason reason);
+
+  // job_async.cc
+  void GiveTasks();
+  void TryCloseAsync();
+  void StandDownAll(const std::map<SiteName, wire::TaskKey>& in_hand, const std::string& why);
+
+  // job_watch.cc: silence, and what is waited for
+  void OnWatch();
+  std::string StateOf(const SiteName& site, Instant now) const;
 
   // Applies a fact and has it made durable.
   void Commit(Record record);
@@ -107,19 +153,29 @@ class JobMachine {
 
   // Not durable.
   std::set<SiteName> connected_;
+  std::map<SiteName, wire::Capability> capabilities_;
+  std::map<SiteName, Instant> heard_;
+  std::map<SiteName, wire::Heartbeat> beats_;
+  std::map<SiteName, wire::TaskKey> stood_down_;  // told once a connection
+  std::map<SiteName, std::map<wire::DropReason, std::size_t>> drops_;
   std::map<SiteName, PendingUpdate> pending_;  // being checked by the shell
+  std::map<SiteName, Instant> given_at_;       // mode async: the tasks in hand
   bool grace_over_ = false;
   bool deadline_over_ = false;
+  bool straggler_grace_over_ = false;
+  bool building_ = false;  // local models
+  bool first_gathering_ = true;
   std::uint64_t timers_ = 0;
-  std::uint64_t grace_timer_ = 0, deadline_timer_ = 0;
+  std::uint64_t grace_timer_ = 0, deadline_timer_ = 0, straggler_timer_ = 0, watch_timer_ = 0;
   Instant deadline_at_{}, phase_since_{};
+  std::optional<Instant> grace_until_, straggler_until_;
 
   // Of the Step in hand.
   Instant now_{};
   std::vector<Action> actions_;
 };
 
-// The largest blob that can be an update of this model: its tensors and a generous header.
+// The largest blob that can be an update of this model: its tensors, as many auxiliary ones, and a generous header.
 std::uint64_t UpdateBytesMax(const wire::BlobManifest& model);
 // ["a", "b"]
 Json NamesJson(const std::vector<SiteName>& sites);

@@ -2,52 +2,16 @@
 
 #include <algorithm>
 
-#include "comm/wire/job.h"
-
 namespace consilium::coordinator {
 namespace {
 
 constexpr std::uint32_t kAttemptsMaxWaiting = 3;
-constexpr std::int64_t kRoundsMax = 1'000'000;
-
-bool StrictlyAscending(const std::vector<SiteName>& sites) {
-  return std::adjacent_find(sites.begin(), sites.end(), [](const auto& a, const auto& b) { return a >= b; }) ==
-         sites.end();
-}
 
 }  // namespace
 
 std::string_view PhaseName(Phase phase) {
-  switch (phase) {
-    case Phase::kNew:
-      return "new";
-    case Phase::kGathering:
-      return "gathering";
-    case Phase::kCollecting:
-      return "collecting";
-    case Phase::kFolding:
-      return "folding";
-    case Phase::kEvaluating:
-      return "evaluating";
-    case Phase::kFinished:
-      return "finished";
-  }
-  return "unknown";
-}
-
-StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
-  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(job_json, "job"));
-  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
-  if (!job.has_federation)
-    return InvalidArgument("job '", job.name, "' has no 'federation' part; add one, e.g. federation: {rounds: 10}");
-  const wire::FederationSpec& federation = job.federation;
-  if (federation.rounds > kRoundsMax)
-    return InvalidArgument("federation.rounds is ", federation.rounds, "; at most ", kRoundsMax, " are possible");
-  return FederationPlan{.rounds = Round(static_cast<std::uint32_t>(federation.rounds)),
-                        .mode = federation.mode == wire::RoundMode::kWait ? RoundMode::kWait : RoundMode::kClose,
-                        .sites_min = static_cast<std::size_t>(federation.sites_min),
-                        .round_deadline = federation.round_deadline,
-                        .weighting = federation.weighting == "equal" ? Weighting::kEqual : Weighting::kExamples};
+  static constexpr std::string_view kNames[] = {"new", "gathering", "collecting", "folding", "evaluating", "finished"};
+  return kNames[static_cast<std::size_t>(phase)];
 }
 
 Status JobState::Apply(const Record& record) {
@@ -68,32 +32,112 @@ StatusOr<JobState> JobState::Restore(std::span<const Record> records) {
   return state;
 }
 
+NextStep JobState::next() const {
+  const bool last_is_final = all_rounds_done() && plan_.evaluate_heldout;  // the same cases and the same model
+  if (plan_.evaluate_every > 0 && ToInt(round_) > 0 && ToInt(round_) % plan_.evaluate_every == 0 &&
+      evaluated_ != round_ && !last_is_final && !final_done_)
+    return NextStep::kRoundEvaluation;
+  if (!all_rounds_done()) return NextStep::kRound;
+  if (!final_done_) return NextStep::kFinalEvaluation;
+  return plan_.cross_site && !cross_done_ ? NextStep::kCrossSite : NextStep::kNothing;
+}
+
 bool JobState::IsMember(const SiteName& site) const {
   return std::binary_search(opened_.sites.begin(), opened_.sites.end(), site);
+}
+
+const SiteHealth& JobState::HealthOf(const SiteName& site) const {
+  static const SiteHealth kNone;
+  const auto found = health_.find(site);
+  return found == health_.end() ? kNone : found->second;
+}
+
+const LastTask* JobState::LastTaskOf(const SiteName& site) const {
+  const auto found = last_tasks_.find(site);
+  return found == last_tasks_.end() ? nullptr : &found->second;
+}
+
+bool JobState::IsStale(const wire::TaskKey& task) const {
+  return ToInt(round_) > ToInt(task.round) && ToInt(round_) - ToInt(task.round) > plan_.staleness_max;
+}
+
+// --- the work in hand
+
+std::optional<std::string> JobState::SubjectInHand(const SiteWork& work) const {
+  if (!evaluation_) return std::nullopt;
+  for (const auto& [subject, model] : evaluation_->subjects)
+    if (!work.answers.contains(subject) && !work.given_up.contains(subject)) return subject;
+  return std::nullopt;
 }
 
 wire::TaskKey JobState::KeyFor(const SiteName& site) const {
   const auto work = cohort_.find(site);
   const Attempt attempt{work == cohort_.end() ? 0 : work->second.failures};
-  if (all_rounds_done()) return {opened_.job, Round(ToInt(round_) - 1), attempt, wire::TaskKind::kEvaluate};
-  return {opened_.job, round_, attempt, wire::TaskKind::kTrain};
+  if (evaluation_) {
+    const std::optional<std::string> subject = work == cohort_.end() ? std::nullopt : SubjectInHand(work->second);
+    return {opened_.job, Round(ToInt(round_) - 1), attempt, evaluation_->kind, subject.value_or("")};
+  }
+  if (!async()) return {opened_.job, round_, attempt, wire::TaskKind::kTrain, ""};
+  if (const auto given = in_hand_.find(site); given != in_hand_.end()) return given->second;
+  const auto count = tasks_given_.find(site);
+  return {opened_.job, round_, Attempt{count == tasks_given_.end() ? 0 : count->second}, wire::TaskKind::kTrain, ""};
 }
 
 bool JobState::GaveUp(const SiteWork& work) const {
+  if (evaluation_) return !work.given_up.empty() && !SubjectInHand(work);
   return work.failures >= (plan_.mode == RoundMode::kWait ? kAttemptsMaxWaiting : 1);
+}
+
+bool JobState::IsDone(const SiteWork& work) const {
+  return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || GaveUp(work);
 }
 
 std::vector<SiteName> JobState::Awaited() const {
   std::vector<SiteName> awaited;
-  if (phase_ != Phase::kCollecting && phase_ != Phase::kEvaluating) return awaited;
-  for (const auto& [site, work] : cohort_)
-    if (!work.answered() && !GaveUp(work)) awaited.push_back(site);
+  if (phase_ == Phase::kCollecting && async()) {
+    for (const auto& [site, task] : in_hand_) awaited.push_back(site);
+  } else if (phase_ == Phase::kCollecting || phase_ == Phase::kEvaluating) {
+    for (const auto& [site, work] : cohort_)
+      if (!IsDone(work)) awaited.push_back(site);
+  }
   return awaited;
 }
+
+std::vector<UpdateAccepted> JobState::HeldUpdates() const {
+  std::vector<UpdateAccepted> updates;
+  if (async()) {
+    updates = buffer_;
+    std::sort(updates.begin(), updates.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.site, a.task) < std::tie(b.site, b.task); });
+  } else if (phase_ == Phase::kCollecting || phase_ == Phase::kFolding) {
+    for (const auto& [site, work] : cohort_)
+      if (work.update) updates.push_back(*work.update);
+  }
+  return updates;
+}
+
+// --- models
 
 const wire::BlobManifest& JobState::ModelFor(const SiteName& site) const {
   const auto own = site_models_.find(site);
   return own == site_models_.end() ? model_ : own->second;
+}
+
+const wire::BlobManifest& JobState::ModelOfTask(const SiteName& site) const {
+  if (evaluation_ && evaluation_->purpose == Purpose::kCrossSite) {
+    const auto subject = evaluation_->subjects.find(KeyFor(site).subject);
+    if (subject != evaluation_->subjects.end()) return subject->second;
+  }
+  if (!evaluation_ && async()) {
+    const auto base = bases_.find(KeyFor(site).round);
+    if (base != bases_.end()) return base->second;
+  }
+  return ModelFor(site);
+}
+
+const wire::BlobManifest& JobState::BaseOf(const UpdateAccepted& update) const {
+  const auto base = bases_.find(update.task.round);
+  return base == bases_.end() ? ModelFor(update.site) : base->second;
 }
 
 std::set<Digest> JobState::LiveBlobs() const {
@@ -101,157 +145,13 @@ std::set<Digest> JobState::LiveBlobs() const {
   for (const auto* kept : {&strategy_state_, &auxiliary_})
     if (*kept) live.insert((*kept)->digest);
   for (const auto& [site, model] : site_models_) live.insert(model.digest);
-  for (const auto& [site, work] : cohort_)
-    if (work.update) live.insert(work.update->update.digest);
+  for (const UpdateAccepted& update : HeldUpdates()) live.insert(update.update.digest);
+  for (const auto& [round, model] : bases_) live.insert(model.digest);
+  if (best_) live.insert(best_->model.digest);
+  for (const auto& [site, local] : local_updates_) live.insert({local.update.digest, local.base.digest});
+  if (evaluation_)
+    for (const auto& [subject, model] : evaluation_->subjects) live.insert(model.digest);
   return live;
-}
-
-// --- what may follow what
-
-Status JobState::Check(const JobOpened& record) const {
-  if (phase_ != Phase::kNew) return DataLoss("the job is open already");
-  if (record.sites.empty() || !StrictlyAscending(record.sites))
-    return DataLoss("the sites must be named in order, each once");
-  ASSIGN_OR_RETURN(const FederationPlan plan, PlanOf(record.job_json));
-  if (plan.sites_min > record.sites.size())
-    return InvalidArgument("federation.sites.min is ", plan.sites_min, ", but only ", record.sites.size(),
-                           " sites take part");
-  return Status();
-}
-
-Status JobState::CheckCohort(const std::vector<SiteName>& cohort) const {
-  if (phase_ != Phase::kGathering) return DataLoss("nothing is to be opened");
-  if (!StrictlyAscending(cohort) ||
-      !std::all_of(cohort.begin(), cohort.end(), [&](const SiteName& site) { return IsMember(site); }))
-    return DataLoss("the cohort must be sites of the job, in order, each once");
-  return Status();
-}
-
-Status JobState::Check(const RoundOpened& record) const {
-  RETURN_IF_ERROR(CheckCohort(record.cohort));
-  if (record.round != round_ || all_rounds_done()) return DataLoss("round ", record.round, " is not the next");
-  if (record.model != model_.digest) return DataLoss("the round starts from a model that is not the newest");
-  return record.cohort.empty() ? DataLoss("the cohort is empty") : Status();
-}
-
-Status JobState::Check(const EvaluationOpened& record) const {
-  RETURN_IF_ERROR(CheckCohort(record.cohort));
-  return all_rounds_done() ? Status() : DataLoss("rounds are left to do");
-}
-
-Status JobState::CheckAwaited(const SiteName& site, const wire::TaskKey& task) const {
-  const auto work = cohort_.find(site);
-  if (work == cohort_.end()) return DataLoss(site, " is not in the cohort");
-  if (work->second.answered() || GaveUp(work->second)) return DataLoss(site, " is not awaited");
-  return task == KeyFor(site) ? Status() : DataLoss("the task ", task, " is not the one in hand");
-}
-
-Status JobState::Check(const UpdateAccepted& record) const {
-  if (phase_ != Phase::kCollecting) return DataLoss("no round is open");
-  return CheckAwaited(record.site, record.task);
-}
-
-Status JobState::Check(const EvaluationAccepted& record) const {
-  if (phase_ != Phase::kEvaluating) return DataLoss("no evaluation is open");
-  return CheckAwaited(record.site, record.task);
-}
-
-Status JobState::Check(const TaskFailureRecorded& record) const {
-  if (phase_ != Phase::kCollecting && phase_ != Phase::kEvaluating) return DataLoss("no work is in hand");
-  return CheckAwaited(record.site, record.task);
-}
-
-Status JobState::Check(const RoundClosed& record) const {
-  if (phase_ != Phase::kCollecting || record.round != round_) return DataLoss("round ", record.round, " is not open");
-  std::vector<SiteName> contributors, missing;
-  for (const auto& [site, work] : cohort_) (work.update ? contributors : missing).push_back(site);
-  if (record.contributors != contributors || record.missing != missing || contributors.empty())
-    return DataLoss("the contributors are not those whose updates were accepted");
-  return Status();
-}
-
-Status JobState::Check(const ModelPublished& record) const {
-  if (phase_ != Phase::kFolding || record.round != round_) return DataLoss("round ", record.round, " is not closed");
-  return Status();
-}
-
-Status JobState::Check(const JobFinished& record) const {
-  if (phase_ == Phase::kNew || phase_ == Phase::kFinished) return DataLoss("there is nothing to finish");
-  if (record.code == StatusCode::kOk && phase_ != Phase::kEvaluating) return DataLoss("the job was not evaluated");
-  return Status();
-}
-
-Status JobState::Check(const UpdateWithdrawn& record) const {
-  const auto work = cohort_.find(record.site);
-  const bool held =
-      (phase_ == Phase::kCollecting || phase_ == Phase::kFolding) && work != cohort_.end() && work->second.update;
-  return held ? Status() : DataLoss("no update of ", record.site, " is held");
-}
-
-Status JobState::Check(const EvaluationClosed&) const { return DataLoss("this job has no such step"); }
-Status JobState::Check(const TaskGiven&) const { return DataLoss("this job has no such step"); }
-Status JobState::Check(const JobPaused&) const { return DataLoss("this job has no such step"); }
-Status JobState::Check(const JobResumed&) const { return DataLoss("this job has no such step"); }
-
-// --- what follows
-
-void JobState::Take(const JobOpened& record) {
-  phase_ = Phase::kGathering;
-  opened_ = record;
-  plan_ = PlanOf(record.job_json).value();  // Check() has read it
-  model_ = record.model;
-}
-
-void JobState::OpenCohort(const std::vector<SiteName>& cohort) {
-  cohort_.clear();
-  for (const SiteName& site : cohort) cohort_.emplace(site, SiteWork{});
-}
-
-void JobState::Take(const RoundOpened& record) {
-  phase_ = Phase::kCollecting;
-  OpenCohort(record.cohort);
-}
-
-void JobState::Take(const EvaluationOpened& record) {
-  phase_ = Phase::kEvaluating;
-  OpenCohort(record.cohort);
-}
-
-void JobState::Take(const UpdateAccepted& record) { cohort_.at(record.site).update = record; }
-
-void JobState::Take(const EvaluationAccepted& record) { cohort_.at(record.site).evaluation = record; }
-
-void JobState::Take(const TaskFailureRecorded& record) {
-  SiteWork& work = cohort_.at(record.site);
-  ++work.failures;
-  work.last_failure = Failure{record.code, record.message};
-}
-
-void JobState::Take(const RoundClosed& record) {
-  phase_ = Phase::kFolding;
-  past_.emplace_back(record.contributors.begin(), record.contributors.end());
-}
-
-void JobState::Take(const ModelPublished& record) {
-  phase_ = Phase::kGathering;
-  model_ = record.model;
-  parameters_ = record.parameters;
-  strategy_state_ = record.strategy_state;
-  auxiliary_ = record.auxiliary;
-  site_models_ = record.site_models;
-  round_ = Round(ToInt(round_) + 1);
-  cohort_.clear();
-}
-
-void JobState::Take(const JobFinished& record) {
-  phase_ = Phase::kFinished;
-  outcome_ = record;
-}
-
-void JobState::Take(const UpdateWithdrawn& record) {
-  cohort_.at(record.site).update.reset();
-  if (phase_ == Phase::kFolding) past_.pop_back();
-  phase_ = Phase::kCollecting;
 }
 
 }  // namespace consilium::coordinator

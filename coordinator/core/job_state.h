@@ -3,8 +3,10 @@
 //
 //   kNew --JobOpened--> kGathering
 //   kGathering --RoundOpened--> kCollecting --RoundClosed--> kFolding --ModelPublished--> kGathering
-//   kGathering after the last round --EvaluationOpened--> kEvaluating --JobFinished--> kFinished
+//   kGathering --EvaluationOpened--> kEvaluating --EvaluationClosed--> kGathering
+//   kGathering --JobFinished--> kFinished
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
+// next() says which of these kGathering is for.
 #pragma once
 
 #include <map>
@@ -14,29 +16,18 @@
 #include <string>
 #include <vector>
 
-#include "comm/base/time.h"
+#include "coordinator/core/evaluation_result.h"
+#include "coordinator/core/federation_plan.h"
 #include "coordinator/core/records.h"
+#include "coordinator/core/site_health.h"
 
 namespace consilium::coordinator {
 
 enum class Phase : std::uint8_t { kNew, kGathering, kCollecting, kFolding, kEvaluating, kFinished };
 std::string_view PhaseName(Phase phase);  // "gathering"
 
-enum class RoundMode : std::uint8_t {
-  kClose,  // the round closes at its deadline without those who are missing
-  kWait,   // the round waits for every site
-};
-enum class Weighting : std::uint8_t { kExamples, kEqual };
-
-// The part of the job file that the coordinator itself acts on.
-struct FederationPlan {
-  Round rounds{};  // how many
-  RoundMode mode = RoundMode::kClose;
-  std::size_t sites_min = 1;
-  Duration round_deadline{};
-  Weighting weighting = Weighting::kExamples;
-  friend bool operator==(const FederationPlan&, const FederationPlan&) = default;
-};
+// What is to be opened when nothing is open.
+enum class NextStep : std::uint8_t { kRound, kRoundEvaluation, kFinalEvaluation, kCrossSite, kNothing };
 
 struct Failure {
   StatusCode code = StatusCode::kFailed;
@@ -46,12 +37,26 @@ struct Failure {
 
 // What a cohort's site was asked for and what came of it.
 struct SiteWork {
-  std::uint32_t failures = 0;  // also the number of the attempt in hand
+  std::uint32_t failures = 0;  // at the task in hand; also the number of its attempt
   std::optional<Failure> last_failure;
   std::optional<UpdateAccepted> update;          // of a training round
-  std::optional<EvaluationAccepted> evaluation;  // of the evaluation
-  bool answered() const { return update.has_value() || evaluation.has_value(); }
+  std::optional<EvaluationAccepted> evaluation;  // the newest
+  std::map<std::string, wire::Metrics> answers;  // of an evaluation, by subject
+  std::set<std::string> given_up;                // subjects
   friend bool operator==(const SiteWork&, const SiteWork&) = default;
+};
+
+// Mode async: the last task that a site was done with.
+struct LastTask {
+  wire::TaskKey task;
+  bool used = false;  // its update was accepted
+  friend bool operator==(const LastTask&, const LastTask&) = default;
+};
+
+// A site's newest accepted update and the model that it started from; kept for the cross-site evaluation.
+struct LocalUpdate {
+  wire::BlobManifest update, base;
+  friend bool operator==(const LocalUpdate&, const LocalUpdate&) = default;
 };
 
 // Value semantics; strand-bound.
@@ -63,11 +68,16 @@ class JobState {
   static StatusOr<JobState> Restore(std::span<const Record> records);
 
   Phase phase() const { return phase_; }
+  NextStep next() const;
   const JobOpened& opened() const { return opened_; }
   const FederationPlan& plan() const { return plan_; }
-  // The round to be opened or being worked on; plan().rounds once all have been published.
+  bool async() const { return plan_.mode == RoundMode::kAsync; }
+  // The round to be opened or being worked on: as many have been published.
   Round round() const { return round_; }
-  bool all_rounds_done() const { return round_ == plan_.rounds; }
+  bool all_rounds_done() const { return stopped_early_ || round_ == plan_.rounds; }
+  bool stopped_early() const { return stopped_early_; }
+  const std::optional<std::string>& paused_by() const { return paused_by_; }
+
   const wire::BlobManifest& model() const { return model_; }  // the newest global model
   const Digest& parameters() const { return parameters_; }    // its weights' digest; zeros before the first fold
   // What the strategy keeps, and sends beside the model (ModelPublished).
@@ -76,71 +86,119 @@ class JobState {
   const std::map<SiteName, wire::BlobManifest>& site_models() const { return site_models_; }
   // The model that this site starts the next round from.
   const wire::BlobManifest& ModelFor(const SiteName& site) const;
+  // The model that the site's task in hand is about.
+  const wire::BlobManifest& ModelOfTask(const SiteName& site) const;
   // Every blob that the job still needs.
   std::set<Digest> LiveBlobs() const;
+
   // The open (or just closed) round's or evaluation's sites.
   const std::map<SiteName, SiteWork>& cohort() const { return cohort_; }
+  // So many updates close the round.
+  std::size_t target() const { return target_; }
+  // The accepted updates of the round in hand, in the order of (site, task).
+  std::vector<UpdateAccepted> HeldUpdates() const;
   // Whose updates each closed round took.
   const std::vector<std::set<SiteName>>& past() const { return past_; }
+  const std::optional<EvaluationOpened>& evaluation() const { return evaluation_; }  // the open one
+  const std::vector<EvaluationResult>& evaluations() const { return evaluations_; }  // the closed ones
+  const std::optional<BestModel>& best() const { return best_; }
+  const std::map<SiteName, LocalUpdate>& local_updates() const { return local_updates_; }
+  const SiteHealth& HealthOf(const SiteName& site) const;
   const JobFinished& outcome() const { return outcome_; }
 
+  // Mode async.
+  const std::map<SiteName, wire::TaskKey>& in_hand() const { return in_hand_; }
+  const LastTask* LastTaskOf(const SiteName& site) const;
+  // The model that this accepted update started from.
+  const wire::BlobManifest& BaseOf(const UpdateAccepted& update) const;
+  // Too many rounds old for its update to count.
+  bool IsStale(const wire::TaskKey& task) const;
+
   bool IsMember(const SiteName& site) const;
-  // The work that this cohort site has in hand.
+  // The work that this cohort site has in hand (mode async: or would be given next).
   wire::TaskKey KeyFor(const SiteName& site) const;
-  // It failed as often as it may: once in close mode, three times in wait mode.
+  // A training task failed as often as it may, or no subject of the evaluation is left to try.
   bool GaveUp(const SiteWork& work) const;
+  // Answered or given up.
+  bool IsDone(const SiteWork& work) const;
   // Neither answered nor given up, in name order.
   std::vector<SiteName> Awaited() const;
 
   friend bool operator==(const JobState&, const JobState&) = default;
 
  private:
+  // job_state_checks.cc: what may follow what
   Status Check(const JobOpened& record) const;
   Status Check(const RoundOpened& record) const;
+  Status Check(const TaskGiven& record) const;
   Status Check(const UpdateAccepted& record) const;
   Status Check(const TaskFailureRecorded& record) const;
   Status Check(const RoundClosed& record) const;
   Status Check(const ModelPublished& record) const;
   Status Check(const EvaluationOpened& record) const;
   Status Check(const EvaluationAccepted& record) const;
+  Status Check(const EvaluationClosed& record) const;
   Status Check(const JobFinished& record) const;
   Status Check(const UpdateWithdrawn& record) const;
-  Status Check(const EvaluationClosed& record) const;
-  Status Check(const TaskGiven& record) const;
   Status Check(const JobPaused& record) const;
   Status Check(const JobResumed& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
+
+  // job_state_changes.cc: what follows
   void Take(const JobOpened& record);
   void Take(const RoundOpened& record);
+  void Take(const TaskGiven& record);
   void Take(const UpdateAccepted& record);
   void Take(const TaskFailureRecorded& record);
   void Take(const RoundClosed& record);
   void Take(const ModelPublished& record);
   void Take(const EvaluationOpened& record);
   void Take(const EvaluationAccepted& record);
+  void Take(const EvaluationClosed& record);
   void Take(const JobFinished& record);
   void Take(const UpdateWithdrawn& record);
-  void Take(const EvaluationClosed&) {}
-  void Take(const TaskGiven&) {}
-  void Take(const JobPaused&) {}
-  void Take(const JobResumed&) {}
+  void Take(const JobPaused& record) { paused_by_ = record.by; }
+  void Take(const JobResumed&) { paused_by_.reset(); }
   void OpenCohort(const std::vector<SiteName>& cohort);
+  void KeepLocalUpdate(const UpdateAccepted& update);
+  void JudgeModel(const EvaluationResult& result);
+  void ForgetOldBases();
+
+  std::optional<std::string> SubjectInHand(const SiteWork& work) const;
+  std::vector<SiteName> Contributors() const;
 
   Phase phase_ = Phase::kNew;
   JobOpened opened_;
   FederationPlan plan_;
   Round round_{};
+  bool stopped_early_ = false;
+  std::optional<std::string> paused_by_;
   wire::BlobManifest model_;
   Digest parameters_;
   std::optional<wire::BlobManifest> strategy_state_, auxiliary_;
   std::map<SiteName, wire::BlobManifest> site_models_;
   std::map<SiteName, SiteWork> cohort_;
+  std::size_t target_ = 0;
   std::vector<std::set<SiteName>> past_;
+  std::map<SiteName, SiteHealth> health_;
   JobFinished outcome_;
-};
 
-// Reads the plan out of a resolved job.  Errors: InvalidArgument when it has no federation.
-StatusOr<FederationPlan> PlanOf(const std::string& job_json);
+  std::optional<EvaluationOpened> evaluation_;
+  std::vector<EvaluationResult> evaluations_;
+  Round evaluated_{};  // round() when the newest round evaluation closed
+  bool final_done_ = false, cross_done_ = false;
+  std::optional<BestModel> best_;
+  std::optional<double> bar_;       // what has to be improved on, by min_delta
+  std::uint32_t not_improved_ = 0;  // evaluations in a row
+  std::map<SiteName, LocalUpdate> local_updates_;
+
+  // Mode async.
+  std::map<SiteName, wire::TaskKey> in_hand_;
+  std::map<SiteName, LastTask> last_tasks_;
+  std::map<Round, wire::BlobManifest> bases_;      // of the rounds that tasks in hand and held updates started from
+  std::map<SiteName, std::uint32_t> tasks_given_;  // in this round
+  std::vector<UpdateAccepted> buffer_;             // of this round
+};
 
 }  // namespace consilium::coordinator

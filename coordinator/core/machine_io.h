@@ -47,10 +47,16 @@ struct FoldDone {
   Round round{};
   wire::BlobManifest model;
   Digest parameters;
-  std::optional<wire::BlobManifest> strategy_state{};    // given back with the next FoldRound
-  std::optional<wire::BlobManifest> auxiliary{};         // sent with the next round's tasks
-  std::map<SiteName, wire::BlobManifest> site_models{};  // who starts the next round from a model of its own
-  Json notes = Json::object();                           // scalars for metrics.jsonl
+  std::optional<wire::BlobManifest> strategy_state{};  // given back with the next FoldRound
+  std::optional<wire::BlobManifest> auxiliary{};       // sent with the next round's tasks
+  // Who starts the next round from a model of its own; who is not named keeps what it was given before.
+  std::map<SiteName, wire::BlobManifest> site_models{};
+  Json notes = Json::object();  // scalars for metrics.jsonl
+};
+// Or: no model can be made of these updates, and never will be (too few for the rule, not finite).  The job fails.
+struct FoldFailed {
+  Round round{};
+  std::string why;
 };
 // The answer to BuildLocalModels; the blobs are durably in the store.
 struct LocalModelsBuilt {
@@ -68,7 +74,7 @@ struct ResumeJob {
 };
 
 using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone,
-                           LocalModelsBuilt, AbortJob, PauseJob, ResumeJob>;
+                           FoldFailed, LocalModelsBuilt, AbortJob, PauseJob, ResumeJob>;
 
 // --- out: to be executed in order
 
@@ -111,15 +117,14 @@ struct FoldRound {
 // Each site's own model as a blob of its own: the model that it started from and its last update, put together.  Answer
 // with LocalModelsBuilt.
 struct BuildLocalModels {
-  std::vector<Contribution> contributions;  // in name order
-  wire::BlobManifest model{};               // the model that they started from
+  std::vector<Contribution> contributions;  // in name order; weights do not matter
 };
 // End the site's session: it was silent for too long.  It may connect again.
 struct Disconnect {
   SiteName site;
   std::string reason;
 };
-// A new global model is in force: blobs that JobState::LiveBlobs() does not name are no longer needed.
+// A new global model is in force: blobs that JobMachine::LiveBlobs() does not name are no longer needed.
 struct Publish {
   Round round{};
   wire::BlobManifest model;

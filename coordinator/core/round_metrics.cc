@@ -7,12 +7,13 @@
 namespace consilium::coordinator {
 namespace {
 
-Json WeightedMeans(const std::map<SiteName, UpdateAccepted>& updates) {
+template <typename Updates>
+Json WeightedMeans(const Updates& updates) {
   struct Sum {
     double value = 0, weight = 0;
   };
   std::map<std::string, Sum> sums;
-  for (const auto& [site, update] : updates)
+  for (const auto& [key, update] : updates)
     for (const auto& [name, value] : update.metrics)
       if (std::isfinite(value)) sums[name].value += update.weight * value, sums[name].weight += update.weight;
   Json means = Json::object();
@@ -24,21 +25,32 @@ Json WeightedMeans(const std::map<SiteName, UpdateAccepted>& updates) {
 
 std::optional<Json> RoundMetrics::Apply(const Record& record) {
   if (std::holds_alternative<RoundOpened>(record)) updates_.clear();
-  if (const auto* update = std::get_if<UpdateAccepted>(&record)) updates_[update->site] = *update;
+  if (const auto* update = std::get_if<UpdateAccepted>(&record)) updates_[{update->site, update->task}] = *update;
+  if (const auto* lost = std::get_if<UpdateWithdrawn>(&record)) updates_.erase({lost->site, lost->task});
   if (const auto* closed = std::get_if<RoundClosed>(&record)) closed_ = *closed;
   const auto* published = std::get_if<ModelPublished>(&record);
   if (published == nullptr) return std::nullopt;
   double weight = 0;
   Json sites = Json::object();
-  for (const auto& [site, update] : updates_) {
+  for (const auto& [key, update] : updates_) {  // of a site with several (mode async), the last one is shown
     weight += update.weight;
-    sites[site.value()] = {
-        {"weight", update.weight}, {"bytes", update.update.bytes}, {"metrics", MetricsJson(update.metrics)}};
+    sites[update.site.value()] = {{"weight", update.weight},
+                                  {"bytes", update.update.bytes},
+                                  {"seconds", update.seconds},
+                                  {"metrics", MetricsJson(update.metrics)}};
   }
-  return Json{{"round", ToInt(published->round)},         {"contributors", NamesJson(closed_.contributors)},
-              {"missing", NamesJson(closed_.missing)},    {"weight", weight},
-              {"model", published->model.digest.ToHex()}, {"parameters", published->parameters.ToHex()},
-              {"mean", WeightedMeans(updates_)},          {"sites", std::move(sites)}};
+  Json line = {{"round", ToInt(published->round)},
+               {"contributors", NamesJson(closed_.contributors)},
+               {"missing", NamesJson(closed_.missing)},
+               {"closed", CloseReasonName(closed_.reason)},
+               {"weight", weight},
+               {"model", published->model.digest.ToHex()},
+               {"parameters", published->parameters.ToHex()},
+               {"mean", WeightedMeans(updates_)},
+               {"sites", std::move(sites)}};
+  const Json notes = Json::parse(published->notes, nullptr, false);
+  if (notes.is_object() && !notes.empty()) line["strategy"] = notes;
+  return line;
 }
 
 }  // namespace consilium::coordinator

@@ -14,12 +14,13 @@ namespace consilium::coordinator {
 class RoundMetrics {
  public:
   // Feed every record in journal order; a line comes when a round's model is published.
-  // {"round", "contributors", "missing", "weight", "model", "parameters", "mean": {...}, "sites": {name: {"weight",
-  // "bytes", "metrics"}}} "mean" weighs each metric by the sites' weights over the sites that report it.
+  // {"round", "contributors", "missing", "closed", "weight", "model", "parameters", "mean": {...}, "sites": {name:
+  // {"weight", "bytes", "seconds", "metrics"}}, "strategy": {...}} "mean" weighs each metric by the sites' weights over
+  // the sites that report it; "strategy" is what the strategy noted, absent when nothing.
   std::optional<Json> Apply(const Record& record);
 
  private:
-  std::map<SiteName, UpdateAccepted> updates_;
+  std::map<std::pair<SiteName, wire::TaskKey>, UpdateAccepted> updates_;
   RoundClosed closed_;
 };
 

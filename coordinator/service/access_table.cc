@@ -16,17 +16,23 @@ void AccessTable::Show(const JobState& state) {
   job.sites.insert(state.opened().sites.begin(), state.opened().sites.end());
   job.models = {state.model().digest};
   if (state.auxiliary()) job.models.insert(state.auxiliary()->digest);
+  if (state.evaluation())
+    for (const auto& [subject, model] : state.evaluation()->subjects) job.models.insert(model.digest);
   job.own.clear();
   for (const auto& [site, model] : state.site_models()) job.own[site].insert(model.digest);
+  for (const auto& [site, task] : state.in_hand()) job.own[site].insert(state.ModelOfTask(site).digest);
   job.update_bytes_max = UpdateBytesMax(state.model());
   std::map<SiteName, Work> work;
-  if (state.phase() == Phase::kCollecting) {
-    for (const auto& [site, item] : state.cohort()) {
-      Work now{state.KeyFor(site), item.answered() || state.GaveUp(item), {}};
-      if (const auto before = job.work.find(site); before != job.work.end() && before->second.task == now.task)
-        now.offered.swap(before->second.offered);
-      work.emplace(site, std::move(now));
-    }
+  const auto show = [&](const SiteName& site, bool answered) {
+    Work now{state.KeyFor(site), answered, {}};
+    if (const auto before = job.work.find(site); before != job.work.end() && before->second.task == now.task)
+      now.offered.swap(before->second.offered);
+    work.emplace(site, std::move(now));
+  };
+  if (state.async()) {
+    for (const auto& [site, task] : state.in_hand()) show(site, false);
+  } else if (state.phase() == Phase::kCollecting) {
+    for (const auto& [site, item] : state.cohort()) show(site, state.IsDone(item));
   }
   Retire(state.opened().job, job.work);
   job.work = std::move(work);

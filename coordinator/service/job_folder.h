@@ -7,7 +7,7 @@
 //   events.jsonl        one event a line with its UTC time; for people: after a crash some are missing
 //   metrics.jsonl       one round a line; rebuilt from the journal at start
 //   status.json         now: phase, round, who is awaited since when, each site's progress; replaced as a whole
-//   model_final.safetensors, result.json    once the job is over
+//   model_final.safetensors, model_best.safetensors (if rounds were validated), result.json    once the job is over
 //   told.json           which sites know that it is
 #pragma once
 
@@ -35,9 +35,10 @@ class JobFolder {
   std::filesystem::path events() const { return root_ / "events.jsonl"; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }
   std::filesystem::path status() const { return root_ / "status.json"; }
-  std::filesystem::path fold() const { return root_ / "fold.safetensors"; }
+  std::filesystem::path fold() const { return root_ / "fold"; }
   std::filesystem::path result() const { return root_ / "result.json"; }
   std::filesystem::path final_model() const { return root_ / "model_final.safetensors"; }
+  std::filesystem::path best_model() const { return root_ / "model_best.safetensors"; }  // by validation, if asked for
   std::filesystem::path latest_model() const { return root_ / "model_latest.safetensors"; }  // of a job that failed
 
  private:

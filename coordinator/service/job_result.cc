@@ -22,19 +22,31 @@ Status CopyWhole(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
+namespace {
+
+// Rows: whose model; columns: whose validation cases.
+Json MatrixJson(const JobState& state, const EvaluationResult& result) {
+  Json models = Json::object();
+  for (const auto& [subject, sites] : result.metrics) {
+    Json& row = models[subject.empty() ? "global" : subject] = Json::object();
+    for (const auto& [site, metrics] : sites) row[site.value()] = MetricsJson(metrics);
+  }
+  return {{"sites", NamesJson(state.opened().sites)}, {"models", std::move(models)}};
+}
+
+}  // namespace
+
 Json ResultJson(const JobState& state) {
-  Json evaluations = Json::object(), not_evaluated = Json::object();
-  if (state.all_rounds_done()) {
-    for (const SiteName& site : state.opened().sites) {
-      const auto work = state.cohort().find(site);
-      if (work == state.cohort().end())
-        not_evaluated[site.value()] = "it was not connected when the evaluation began";
-      else if (work->second.evaluation)
-        evaluations[site.value()] = MetricsJson(work->second.evaluation->metrics);
-      else
-        not_evaluated[site.value()] =
-            work->second.last_failure ? work->second.last_failure->message : "it did not answer by the deadline";
-    }
+  Json evaluations = Json::object(), not_evaluated = Json::object(), rounds = Json::array(), matrix;
+  for (const EvaluationResult& result : state.evaluations()) {
+    const auto global = result.metrics.find("");
+    if (result.purpose == Purpose::kRound)
+      rounds.push_back({{"round", ToInt(result.round)}, {"mean", MetricsJson(result.Mean())}});
+    if (result.purpose == Purpose::kCrossSite) matrix = MatrixJson(state, result);
+    if (result.purpose != Purpose::kFinal) continue;
+    if (global != result.metrics.end())
+      for (const auto& [site, metrics] : global->second) evaluations[site.value()] = MetricsJson(metrics);
+    for (const auto& [site, why] : result.missing) not_evaluated[site.value()] = why;
   }
   const bool published = ToInt(state.round()) > 0;
   return {{"job", state.opened().job.value()},
@@ -42,11 +54,20 @@ Json ResultJson(const JobState& state) {
           {"message", state.outcome().message},
           {"rounds", ToInt(state.plan().rounds)},
           {"rounds_done", ToInt(state.round())},
-          {"mode", state.plan().mode == RoundMode::kWait ? "wait" : "close"},
+          {"mode", RoundModeName(state.plan().mode)},
+          {"stopped_early", state.stopped_early()},
           {"parameters", published ? Json(state.parameters().ToHex()) : Json(nullptr)},
           {"model", published ? Json(state.model().digest.ToHex()) : Json(nullptr)},
           {"evaluations", std::move(evaluations)},
-          {"not_evaluated", std::move(not_evaluated)}};
+          {"not_evaluated", std::move(not_evaluated)},
+          {"round_evaluations", std::move(rounds)},
+          {"best", state.best() ? Json{{"round", ToInt(state.best()->round)},
+                                       {"metric", state.plan().metric},
+                                       {"value", state.best()->value},
+                                       {"model", state.best()->model.digest.ToHex()},
+                                       {"parameters", state.best()->parameters.ToHex()}}
+                                : Json(nullptr)},
+          {"cross_site", std::move(matrix)}};
 }
 
 Status WriteAbortedResult(const JobFolder& folder, const JobState* state, const Submission& submission,
@@ -67,6 +88,7 @@ Status WriteJobResult(const JobFolder& folder, const JobState& state, const tran
   if (ToInt(state.round()) > 0)
     RETURN_IF_ERROR(
         CopyWhole(blobs.PathOf(state.model().digest), succeeded ? folder.final_model() : folder.latest_model()));
+  if (state.best()) RETURN_IF_ERROR(CopyWhole(blobs.PathOf(state.best()->model.digest), folder.best_model()));
   return WriteJson(folder.result(), ResultJson(state));
 }
 

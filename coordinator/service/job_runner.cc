@@ -4,7 +4,9 @@
 
 #include "comm/base/file.h"
 #include "comm/base/log.h"
+#include "coordinator/service/aggregate.h"
 #include "coordinator/service/job_result.h"
+#include "coordinator/service/local_model.h"
 #include "coordinator/service/model_file.h"
 
 namespace consilium::coordinator {
@@ -28,6 +30,8 @@ StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const JobFolder& folder, 
                                                        RunnerServices services) {
   std::unique_ptr<JobRunner> runner(new JobRunner(folder, std::move(journal), std::move(machine), std::move(services)));
   RETURN_IF_ERROR(runner->OpenViews(records));
+  // A new job's state is empty until it starts.
+  if (!records.empty()) RETURN_IF_ERROR(runner->ReadFederation());
   const JobState& state = runner->state();
   if (!records.empty() && !runner->services_.blobs->Has(state.model().digest))
     return DataLoss("the model in force, blob ", state.model().digest,
@@ -47,12 +51,22 @@ Status JobRunner::OpenViews(const std::vector<Record>& records) {
 
 // --- inputs
 
+Status JobRunner::ReadFederation() {
+  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(state().opened().job_json, "job"));
+  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
+  federation_ = job.federation;
+  return Status();
+}
+
 void JobRunner::Start() {
+  const bool fresh = state().phase() == Phase::kNew;
   Started started;
-  for (const auto& [site, work] : state().cohort())
-    if (state().phase() != Phase::kFinished && work.update && !services_.blobs->Has(work.update->update.digest))
-      started.lost_updates.push_back(site);
+  if (!fresh && state().phase() != Phase::kFinished)
+    for (const UpdateAccepted& update : state().HeldUpdates())
+      if (!services_.blobs->Has(update.update.digest)) started.lost_updates.push_back(update.site);
   Step(started);
+  if (fresh && !dead_)
+    if (const Status status = ReadFederation(); !status.ok()) Die(status);
 }
 
 void JobRunner::Connected(const SiteName& site, const wire::Capability& capability) {
@@ -72,7 +86,6 @@ void JobRunner::Heard(const SiteName& site, wire::SiteMessage message) {
                    {"round", ToInt(beat->task.round)},
                    {"progress", beat->progress},
                    {"metrics", MetricsJson(beat->metrics)}});
-    return MarkStatus();
   }
   Step(FromSite{site, std::move(message)});
 }
@@ -119,7 +132,7 @@ void JobRunner::InWorker(std::function<std::function<void()>()> work) {
 void JobRunner::Execute(const CheckUpdate& action) {
   InWorker([this, action, model = state().model().digest]() -> std::function<void()> {
     const Status verdict =
-        CheckUpdateFile(services_.blobs->PathOf(action.update.digest), services_.blobs->PathOf(model));
+        CheckUpdateFile(services_.blobs->PathOf(action.update.digest), services_.blobs->PathOf(model), UpdateRulesOf());
     return [this, action, verdict] {
       // Anything but the site's fault is ours, and no reason to refuse its work.
       if (!verdict.ok() && verdict.code() != StatusCode::kDataLoss)
@@ -130,26 +143,61 @@ void JobRunner::Execute(const CheckUpdate& action) {
 }
 
 void JobRunner::Execute(const FoldRound& action) {
-  InWorker([this, action, model = state().model().digest]() -> std::function<void()> {
-    const StatusOr<FoldDone> done = Fold(action, model);
+  InWorker([this, action, sites = state().opened().sites]() -> std::function<void()> {
+    const StatusOr<FoldDone> done = Fold(action, sites);
     return [this, done, round = action.round] {
-      if (!done.ok()) return Die(Annotate(done.status(), "folding round ", round));
-      Step(*done);
+      if (done.ok()) return Step(*done);
+      if (done.code() == StatusCode::kFailedPrecondition) return Step(FoldFailed{round, done.status().message()});
+      Die(Annotate(done.status(), "folding round ", round));
     };
   });
 }
 
+UpdateRules JobRunner::UpdateRulesOf() const {
+  UpdateRules rules;
+  const wire::StrategySpec* strategy = wire::FindStrategy(federation_.strategy);
+  if (strategy != nullptr && !strategy->aux_up.empty()) rules.auxiliary.emplace_back(strategy->aux_up);
+  return rules;
+}
+
 // In a worker thread.
-StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const Digest& model) const {
-  std::vector<WeightedFile> updates;
+StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<SiteName>& sites) const {
+  AggregateRequest request{.federation = federation_,
+                           .sites = sites,
+                           .model = services_.blobs->PathOf(fold.model.digest),
+                           .output_folder = folder_.fold()};
+  if (fold.strategy_state) request.state = services_.blobs->PathOf(fold.strategy_state->digest);
   for (const Contribution& contribution : fold.contributions)
-    updates.push_back({services_.blobs->PathOf(contribution.update.digest), contribution.weight});
-  ASSIGN_OR_RETURN(const Digest parameters, FoldFiles(updates, services_.blobs->PathOf(model), folder_.fold()));
-  ASSIGN_OR_RETURN(const wire::BlobManifest manifest, services_.blobs->Import(folder_.fold()));
+    request.contributions.push_back({.site = contribution.site,
+                                     .update = services_.blobs->PathOf(contribution.update.digest),
+                                     .base = services_.blobs->PathOf(contribution.base),
+                                     .weight = contribution.weight,
+                                     .staleness = contribution.staleness,
+                                     .metrics = contribution.metrics});
+  std::error_code error;
+  std::filesystem::create_directories(folder_.fold(), error);
+  if (error) return ErrnoStatus(error.value(), "creating " + folder_.fold().string());
+  ASSIGN_OR_RETURN(const AggregateResult result, Aggregate(request));
+  FoldDone done{.round = fold.round, .model = {}, .parameters = result.parameters, .notes = result.notes};
+  ASSIGN_OR_RETURN(done.model, Keep(result.model));
+  if (!result.state.empty()) {
+    ASSIGN_OR_RETURN(done.strategy_state, Keep(result.state));
+  }
+  if (!result.auxiliary.empty()) {
+    ASSIGN_OR_RETURN(done.auxiliary, Keep(result.auxiliary));
+  }
+  for (const auto& [site, path] : result.site_models) {
+    ASSIGN_OR_RETURN(done.site_models[site], Keep(path));
+  }
+  std::filesystem::remove_all(folder_.fold(), error);
+  return done;
+}
+
+// A file of ours that is durable already, as a durable blob.
+StatusOr<wire::BlobManifest> JobRunner::Keep(const std::filesystem::path& file) const {
+  ASSIGN_OR_RETURN(const wire::BlobManifest manifest, services_.blobs->Import(file));
   RETURN_IF_ERROR(SyncDirectory(services_.blobs->PathOf(manifest.digest).parent_path()));
-  std::error_code ignored;
-  std::filesystem::remove(folder_.fold(), ignored);
-  return FoldDone{fold.round, manifest, parameters};
+  return manifest;
 }
 
 void JobRunner::Execute(const Publish&) { services_.tidy_blobs(); }
@@ -174,11 +222,31 @@ void JobRunner::Execute(const Disconnect& action) {
   if (services_.disconnect) services_.disconnect(action.site, action.reason);
 }
 
-// An uncompressed update of weights is the site's model already.
 void JobRunner::Execute(const BuildLocalModels& action) {
+  InWorker([this, action]() -> std::function<void()> {
+    const StatusOr<LocalModelsBuilt> built = Build(action);
+    return [this, built] {
+      if (!built.ok()) return Die(Annotate(built.status(), "building the sites' own models"));
+      Step(*built);
+    };
+  });
+}
+
+// In a worker thread.  A site's own model is the mean of one update, taken from the model that it started from.
+StatusOr<LocalModelsBuilt> JobRunner::Build(const BuildLocalModels& action) const {
   LocalModelsBuilt built;
-  for (const Contribution& contribution : action.contributions) built.models[contribution.site] = contribution.update;
-  boost::asio::post(*services_.loop, [this, built = std::move(built)] { Step(built); });
+  std::error_code error;
+  std::filesystem::create_directories(folder_.fold(), error);
+  if (error) return ErrnoStatus(error.value(), "creating " + folder_.fold().string());
+  for (const Contribution& contribution : action.contributions) {
+    const std::filesystem::path output = folder_.fold() / "local.safetensors";
+    RETURN_IF_ERROR(Annotate(WriteLocalModel(services_.blobs->PathOf(contribution.update.digest),
+                                             services_.blobs->PathOf(contribution.base), UpdateRulesOf(), output),
+                             "of ", contribution.site));
+    ASSIGN_OR_RETURN(built.models[contribution.site], Keep(output));
+  }
+  std::filesystem::remove_all(folder_.fold(), error);
+  return built;
 }
 
 // --- status.json

@@ -9,11 +9,13 @@
 #include <set>
 
 #include "comm/transport/blob_store.h"
+#include "comm/wire/job.h"
 #include "coordinator/core/job_machine.h"
 #include "coordinator/core/round_metrics.h"
 #include "coordinator/service/access_table.h"
 #include "coordinator/service/job_folder.h"
 #include "coordinator/service/journal.h"
+#include "coordinator/service/model_file.h"
 #include "coordinator/service/site_board.h"
 
 namespace consilium::coordinator {
@@ -46,6 +48,8 @@ class JobRunner {
   void Heard(const SiteName& site, wire::SiteMessage message);
   // Writes status.json now.
   void WriteStatus();
+  // An operator's word: AbortJob, PauseJob, ResumeJob.
+  void Tell(const Input& word) { Step(word); }
   // The job goes on no more in this runner, which lets go of the journal.
   void Retire();
 
@@ -55,7 +59,7 @@ class JobRunner {
   Journal* journal() { return journal_.get(); }  // null: retired or dead
   const JobFolder& folder() const { return folder_; }
   // Blobs that the job needs; the others can go.
-  std::set<Digest> LiveBlobs() const { return state().LiveBlobs(); }
+  std::set<Digest> LiveBlobs() const { return machine_.LiveBlobs(); }
 
  private:
   JobRunner(JobFolder folder, std::unique_ptr<Journal> journal, JobMachine machine, RunnerServices services);
@@ -72,7 +76,11 @@ class JobRunner {
   void Execute(const Report& action);
   void Execute(const BuildLocalModels& action);
   void Execute(const Disconnect& action);
-  StatusOr<FoldDone> Fold(const FoldRound& fold, const Digest& model) const;
+  Status ReadFederation();
+  UpdateRules UpdateRulesOf() const;
+  StatusOr<FoldDone> Fold(const FoldRound& fold, const std::vector<SiteName>& sites) const;
+  StatusOr<LocalModelsBuilt> Build(const BuildLocalModels& action) const;
+  StatusOr<wire::BlobManifest> Keep(const std::filesystem::path& file) const;
   void MarkStatus();
   void Die(const Status& status);
   // Runs `work` in a worker thread, and what it returns on the strand.
@@ -82,6 +90,7 @@ class JobRunner {
   std::unique_ptr<Journal> journal_;
   JobMachine machine_;
   RunnerServices services_;
+  wire::FederationSpec federation_;  // constant once started
   std::unique_ptr<JsonLines> events_, metrics_;
   RoundMetrics round_metrics_;
   SiteBoard board_;

@@ -28,11 +28,44 @@ void SiteBoard::Take(const Record& record) {
     notes_[evaluation->site].metrics = evaluation->metrics;
 }
 
+namespace {
+
+Json HealthJson(const SiteHealth& health) {
+  return {{"contributed", health.contributed},
+          {"missed", health.missed},
+          {"failed", health.failed},
+          {"outpaced", health.outpaced},
+          {"failures_in_row", health.failures_in_row},
+          {"rests_until_round", health.failures_in_row > 1 ? Json(ToInt(health.rests_until)) : Json(nullptr)},
+          {"seconds_mean", health.contributed > 0 ? Json(health.seconds_mean) : Json(nullptr)},
+          {"bytes", health.bytes}};
+}
+
+Json DropsJson(const JobMachine& machine, const SiteName& site) {
+  Json json = Json::object();
+  const auto found = machine.drops().find(site);
+  if (found == machine.drops().end()) return json;
+  for (const auto& [reason, count] : found->second) json[std::string(wire::DropReasonName(reason))] = count;
+  return json;
+}
+
+Json WaitJson(const Wait& wait, Instant now) {
+  return {{"what", wait.what},
+          {"who", wait.who},
+          {"state", wait.state},
+          {"seconds", Seconds(now - wait.since)},
+          {"seconds_left", wait.until ? Json(Seconds(*wait.until - now)) : Json(nullptr)},
+          {"then", wait.then}};
+}
+
+}  // namespace
+
 Json SiteBoard::SiteToJson(const JobMachine& machine, const SiteName& site, bool awaited, Instant now) const {
   const auto found = notes_.find(site);
   const SiteNote note = found == notes_.end() ? SiteNote() : found->second;
   const bool connected = machine.IsConnected(site);
   const bool busy = connected && note.beat.phase != wire::SitePhase::kIdle;
+  const std::optional<Instant> heard = machine.LastHeard(site);
   Json json = {{"site", site.value()},
                {"connected", connected},
                {"phase", connected ? wire::SitePhaseName(note.beat.phase) : "away"},
@@ -41,10 +74,20 @@ Json SiteBoard::SiteToJson(const JobMachine& machine, const SiteName& site, bool
                {"awaited_seconds", awaited ? Json(Seconds(now - machine.phase_since())) : Json(nullptr)},
                {"metrics", MetricsJson(busy && !note.beat.metrics.empty() ? note.beat.metrics : note.metrics)},
                {"bytes", note.bytes},
-               {"silent_seconds", connected && note.heard ? Json(Seconds(now - *note.heard)) : Json(nullptr)}};
+               {"silent_seconds", heard ? Json(Seconds(now - *heard)) : Json(nullptr)},
+               {"silent", machine.IsSilent(site, now)},
+               {"waiting", note.beat.waiting.size()},
+               {"download_bytes_per_second", note.beat.download_bytes_per_second},
+               {"upload_bytes_per_second", note.beat.upload_bytes_per_second},
+               {"health", HealthJson(machine.state().HealthOf(site))},
+               {"drops", DropsJson(machine, site)}};
   const auto work = machine.state().cohort().find(site);
   if (work != machine.state().cohort().end() && work->second.last_failure)
     json["failure"] = work->second.last_failure->message;
+  else if (!machine.state().HealthOf(site).last_failure.empty())
+    json["last_failure"] = machine.state().HealthOf(site).last_failure;
+  if (busy && !note.beat.trouble.empty()) json["trouble"] = note.beat.trouble;
+  if (const std::string why = machine.WhyUnfit(site); !why.empty()) json["unfit"] = why;
   return json;
 }
 
@@ -52,19 +95,28 @@ Json SiteBoard::ToJson(const JobMachine& machine, Instant now) const {
   const JobState& state = machine.state();
   const std::vector<SiteName> awaited = machine.awaited();
   const bool failed = state.phase() == Phase::kFinished && state.outcome().code != StatusCode::kOk;
-  Json sites = Json::array();
+  Json sites = Json::array(), waits = Json::array();
   for (const SiteName& site : state.opened().sites)
     sites.push_back(SiteToJson(machine, site, std::find(awaited.begin(), awaited.end(), site) != awaited.end(), now));
-  return {{"job", state.opened().job.value()},
-          {"phase", failed ? "failed" : PhaseName(state.phase())},
-          {"round", ToInt(state.round())},
-          {"rounds", ToInt(state.plan().rounds)},
-          {"mode", state.plan().mode == RoundMode::kWait ? "wait" : "close"},
-          {"phase_seconds", Seconds(now - machine.phase_since())},
-          {"awaited", NamesJson(awaited)},
-          {"message", state.outcome().message},
-          {"parameters", state.past().empty() ? Json(nullptr) : Json(state.parameters().ToHex())},
-          {"sites", std::move(sites)}};
+  for (const Wait& wait : machine.waiting(now)) waits.push_back(WaitJson(wait, now));
+  Json json = {{"job", state.opened().job.value()},
+               {"phase", failed ? "failed" : PhaseName(state.phase())},
+               {"round", ToInt(state.round())},
+               {"rounds", ToInt(state.plan().rounds)},
+               {"mode", RoundModeName(state.plan().mode)},
+               {"phase_seconds", Seconds(now - machine.phase_since())},
+               {"awaited", NamesJson(awaited)},
+               {"message", state.outcome().message},
+               {"parameters", state.past().empty() ? Json(nullptr) : Json(state.parameters().ToHex())},
+               {"paused_by", state.paused_by() ? Json(*state.paused_by()) : Json(nullptr)},
+               {"replies", state.HeldUpdates().size()},
+               {"target", state.target()},
+               {"waiting", std::move(waits)},
+               {"sites", std::move(sites)}};
+  if (state.best())
+    json["best"] = {
+        {"round", ToInt(state.best()->round)}, {"metric", state.plan().metric}, {"value", state.best()->value}};
+  return json;
 }
 
 }  // namespace consilium::coordinator

@@ -24,8 +24,11 @@ class SiteBoard {
   void Take(const Record& record);
 
   // {"job", "phase", "round", "rounds", "mode", "phase_seconds", "awaited": [...], "message", "parameters",
+  //  "paused_by", "replies", "target", "best": {"round", "metric", "value"},
+  //  "waiting": [{"what", "who", "state", "seconds", "seconds_left", "then"}],
   //  "sites": [{"site", "connected", "phase", "progress", "awaited", "awaited_seconds", "metrics", "bytes",
-  //             "failure", "silent_seconds"}]}
+  //             "failure", "trouble", "unfit", "silent_seconds", "silent", "waiting", "download_bytes_per_second",
+  //             "upload_bytes_per_second", "health": {...}, "drops": {reason: count}}]}
   // "phase" is "failed" for a job that ended so.
   Json ToJson(const JobMachine& machine, Instant now) const;
 

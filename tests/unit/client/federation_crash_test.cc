@@ -53,5 +53,43 @@ TEST_P(EveryMode, ManyKillsOfEverybodyChangeNothing) {
   }
 }
 
+TEST(FederationCrash, TheMatrixOfModelsAndSitesIsTheSameWhoeverIsKilled) {
+  const FederationOptions calm{.mode = "wait", .more = R"(, "cross_site": true, "evaluate": {"every": 2})"};
+  const FederationOutcome undisturbed = RunFederation(calm);
+  ASSERT_TRUE(undisturbed.finished);
+  ASSERT_EQ(undisturbed.matrix.size(), 4u);
+  for (std::uint64_t seed = 1; seed < 80; ++seed) {
+    FederationOptions options = calm;
+    options.seed = seed;
+    Rng rng(seed, 11);
+    for (const char* actor : {kHub, "a", "b", "c"})
+      for (std::uint64_t kills = rng.Below(3); kills > 0; --kills)
+        options.crashes[actor].push_back(1 + rng.Below(undisturbed.actions.at(actor)));
+    const FederationOutcome outcome = RunFederation(options);
+    ASSERT_TRUE(outcome.finished) << "seed " << seed;
+    EXPECT_EQ(outcome.model, undisturbed.model) << "seed " << seed;
+    EXPECT_EQ(outcome.matrix, undisturbed.matrix) << "seed " << seed;
+  }
+}
+
+// Asynchronous rounds promise safety (the audit in the world watches it) and an end, not a digest.
+TEST(FederationCrash, AsynchronousRoundsUseEveryAcceptedUpdateOnceWhoeverIsKilled) {
+  const FederationOptions calm{.mode = "async",
+                               .more = R"(, "strategy": {"name": "fedbuff", "buffer": 2, "staleness_max": 1})"};
+  const FederationOutcome undisturbed = RunFederation(calm);
+  ASSERT_TRUE(undisturbed.finished);
+  EXPECT_EQ(undisturbed.updates_used, 6u);
+  for (const char* actor : {kHub, "a", "b", "c"}) {
+    for (std::size_t crash = 1; crash <= undisturbed.actions.at(actor); ++crash) {
+      FederationOptions options = calm;
+      options.seed = crash;
+      options.crashes[actor] = {crash};
+      const FederationOutcome outcome = RunFederation(options);
+      ASSERT_TRUE(outcome.finished) << actor << "'s action " << crash;
+      EXPECT_EQ(outcome.updates_used, 6u) << actor << "'s action " << crash;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace consilium::client

@@ -10,6 +10,7 @@
 #include "client/core/session_machine.h"
 #include "comm/base/rng.h"
 #include "coordinator/core/fold.h"
+#include "tests/unit/coordinator/round_audit.h"
 
 namespace consilium::client {
 namespace {
@@ -70,8 +71,12 @@ class World {
     const hub::JobState& state = coordinator_.machine->state();
     outcome.finished &= state.phase() == hub::Phase::kFinished && state.outcome().code == StatusCode::kOk;
     outcome.model = coordinator_.blobs[state.model().digest];
-    for (const auto& [site, work] : state.cohort())
-      if (work.evaluation) outcome.evaluations[site] = work.evaluation->metrics;
+    for (const hub::EvaluationResult& result : state.evaluations()) {
+      if (result.purpose == hub::Purpose::kFinal && result.metrics.contains(""))
+        outcome.evaluations = result.metrics.at("");
+      if (result.purpose == hub::Purpose::kCrossSite) outcome.matrix = result.metrics;
+    }
+    outcome.updates_used = audit_.updates_used();
     return outcome;
   }
 
@@ -90,12 +95,14 @@ class World {
 
   // --- the coordinator
 
+  bool Async() const { return options_.mode == "async"; }
+
   hub::JobOpened NewJob() {
     hub::JobOpened job{.job = JobId("trial")};
     job.job_json =
         Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
-               R"("federation": {"rounds": 3, "mode": ")", options_.mode,
-               R"(", "sites": {"min": 3}, "round_deadline": "600s"}})");
+               R"("federation": {"rounds": 3, "mode": ")", options_.mode, R"(", "sites": {"min": )", Async() ? 1 : 3,
+               R"(}, "round_deadline": "600s")", options_.more, "}}");
     for (const char* name : {"a", "b", "c"}) job.sites.emplace_back(name);
     const std::string model = BytesOf({0.5f, -2.0f, 1.0f, 0.0f});
     job.model = ManifestOf(model);
@@ -127,8 +134,10 @@ class World {
   }
 
   void Execute(const hub::Action& action) {
-    if (const auto* persist = std::get_if<hub::Persist>(&action))
+    if (const auto* persist = std::get_if<hub::Persist>(&action)) {
       coordinator_.journal.push_back(hub::Encode(persist->record));
+      audit_.Take(persist->record);
+    }
     if (const auto* send = std::get_if<hub::Send>(&action))
       if (Site& site = sites_.at(send->site); site.up) site.inbox.push_back(send->message);
     if (const auto* timer = std::get_if<hub::SetTimer>(&action))
@@ -138,11 +147,25 @@ class World {
           check->site, check->task,
           coordinator_.blobs.contains(check->update.digest) ? Status() : NotFound("the blob is missing")});
     if (const auto* fold = std::get_if<hub::FoldRound>(&action)) coordinator_.answers.push_back(Folded(*fold));
-    if (const auto* publish = std::get_if<hub::Publish>(&action))
-      std::erase_if(coordinator_.blobs, [&](const auto& blob) { return blob.first != publish->model.digest; });
+    if (const auto* build = std::get_if<hub::BuildLocalModels>(&action)) {
+      hub::LocalModelsBuilt built;
+      for (const hub::Contribution& contribution : build->contributions)
+        built.models[contribution.site] = contribution.update;
+      coordinator_.answers.push_back(built);
+    }
+    if (const auto* disconnect = std::get_if<hub::Disconnect>(&action))
+      LoseCoordinator(disconnect->site, &sites_.at(disconnect->site));
+    if (std::holds_alternative<hub::Publish>(action)) {
+      std::set<Digest> live = coordinator_.machine->LiveBlobs();
+      for (const auto& [name, site] : sites_)  // uploaded, and about to be announced
+        for (const Outcome& outcome : site.machine->state().outcomes())
+          if (const auto* trained = std::get_if<Trained>(&outcome.result)) live.insert(trained->update.digest);
+      std::erase_if(coordinator_.blobs, [&](const auto& blob) { return !live.contains(blob.first); });
+    }
   }
 
   hub::FoldDone Folded(const hub::FoldRound& fold) {
+    audit_.Take(fold);
     std::vector<double> weights;
     for (const hub::Contribution& contribution : fold.contributions) weights.push_back(contribution.weight);
     const std::vector<double> shares = hub::SharesOf(weights);
@@ -247,12 +270,14 @@ class World {
     ++tasks_run_;
     EXPECT_TRUE(site->blobs.contains(run.model));
     std::vector<float> update = Values(site->blobs.at(run.model));
-    if (run.task.kind == wire::TaskKind::kEvaluate)
+    if (run.task.kind != wire::TaskKind::kTrain)
       return StepSite(name, WorkerFinished{run.task, 1, {{"dice", update[0]}}, {}});
     EXPECT_TRUE(run.state_in.empty() || site->files.contains(run.state_in)) << run.state_in;
-    EXPECT_EQ(run.state_in.empty(), ToInt(run.task.round) == 0);
+    if (!Async()) {
+      EXPECT_EQ(run.state_in.empty(), ToInt(run.task.round) == 0);
+    }
     const std::string state_in = run.state_in.empty() ? "" : site->files.at(run.state_in);
-    const Digest state = Sha256Of(Concat(state_in, name, run.task.round));
+    const Digest state = Sha256Of(Concat(state_in, name, run.task.round, Async() ? ToInt(run.task.attempt) : 0));
     Rng rng(state.bytes[0] | state.bytes[1] << 8 | state.bytes[2] << 16);
     for (float& value : update) value += static_cast<float>(rng.Normal());
     site->files[UpdateFile(run.task)] = BytesOf(update);
@@ -304,7 +329,7 @@ class World {
     site->dialling = false;
     site->up = true;
     site->inbox.push_back(wire::Welcome{.coordinator = kHub});
-    StepCoordinator(hub::SiteConnected{name});
+    StepCoordinator(hub::SiteConnected{name, {.features = wire::FeaturesOfThisBuild()}});
   }
 
   bool AdvanceTime() {
@@ -330,6 +355,7 @@ class World {
   Rng rng_;
   Instant now_{};
   Coordinator coordinator_;
+  hub::RoundAudit audit_;
   std::map<SiteName, Site> sites_;
   std::map<std::string, std::size_t> actions_;
   std::size_t tasks_run_ = 0;

@@ -18,6 +18,7 @@ inline constexpr char kHub[] = "hub";  // the coordinator's name among the actor
 
 struct FederationOptions {
   std::string mode = "wait";
+  std::string more;  // ", \"cross_site\": true": more keys of federation
   std::uint64_t seed = 1;
   // Actor -> it dies right after its nth executed action, counted over its lives.
   std::map<std::string, std::vector<std::size_t>> crashes;
@@ -29,6 +30,8 @@ struct FederationOutcome {
   std::map<SiteName, wire::Metrics> evaluations;
   std::map<std::string, std::size_t> actions;  // executed, by actor
   std::size_t tasks_run = 0;                   // to their end
+  std::size_t updates_used = 0;
+  std::map<std::string, std::map<SiteName, wire::Metrics>> matrix;  // cross-site
 };
 
 FederationOutcome RunFederation(const FederationOptions& options);

@@ -46,6 +46,7 @@ void SessionStage::Execute(const Action& action) {
                  [&](const Send& send) {
                    EXPECT_TRUE(machine_->connected()) << "says something into the void";
                    say("send ", Describe(send.message));
+                   if (const auto* beat = std::get_if<wire::Heartbeat>(&send.message)) last_beat_ = *beat;
                  },
                  [&](const SetTimer& timer) {
                    timers_.emplace(now_ + timer.after, timer.id);
@@ -63,7 +64,10 @@ void SessionStage::Execute(const Action& action) {
                    last_transfer_ = upload.transfer;
                    say("upload ", upload.task, " ", upload.file);
                  },
-                 [&](const RunTask& run) { say("run ", run.task, " from state '", run.state_in, "'"); },
+                 [&](const RunTask& run) {
+                   last_run_ = run;
+                   say("run ", run.task, " from state '", run.state_in, "'");
+                 },
                  [&](const CancelTask& cancel) { say("cancel ", cancel.task); },
                  [&](const StopWorker& stop) { say("stop worker: ", stop.why); }, [&](const Tidy&) { say("tidy"); },
                  [&](const Finish& finish) {

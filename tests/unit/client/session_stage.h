@@ -41,6 +41,8 @@ class SessionStage {
   std::string TakeLines();
   // Those with everything.
   std::string TakeAllLines();
+  const wire::Heartbeat& last_beat() const { return last_beat_; }
+  const std::optional<RunTask>& last_run() const { return last_run_; }
   const std::optional<Status>& finished() const { return finished_; }
   const SessionMachine& machine() const { return *machine_; }
   const SessionState& persisted() const { return persisted_; }
@@ -54,6 +56,8 @@ class SessionStage {
   Instant now_{};
   std::multimap<Instant, std::uint64_t> timers_;
   TransferId last_transfer_{};
+  wire::Heartbeat last_beat_;
+  std::optional<RunTask> last_run_;
   std::optional<Status> finished_;
   std::vector<std::string> lines_;
 };

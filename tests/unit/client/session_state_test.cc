@@ -58,5 +58,29 @@ TEST(SessionState, KeepsTheTwoNewestStatesAlsoOnceTheUpdateCounts) {
   EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
 }
 
+TEST(SessionState, ATaskOfTheSameRoundBuildsOnAnEarlierOneOnlyWhenItsUpdateCounts) {
+  SessionState state;
+  state.Add({Key(1), Trained{Blob("u"), 1, {}}});
+  state.Add({Key(2), Trained{Blob("u"), 1, {}}});
+  EXPECT_EQ(state.StateBefore(Key(2, 1)), "trial/state-1.0.safetensors")
+      << "a second attempt starts where the first did";
+  state.Counts(Key(2));
+  EXPECT_EQ(state.StateBefore(Key(2, 1)), "trial/state-2.0.safetensors") << "another task of an asynchronous round";
+  EXPECT_EQ(state.StateBefore(Key(2)), "trial/state-1.0.safetensors") << "the same task again, after a loss";
+  EXPECT_EQ(SessionState::FromJson(state.ToJson()).value(), state);
+}
+
+TEST(SessionState, WhatIsNotTrainedOnKeepsNoState) {
+  SessionState state;
+  const wire::TaskKey statistics = Key(0, 0, wire::TaskKind::kStatistics);
+  state.Add({statistics, Trained{Blob("counts"), 1, {}}});
+  EXPECT_EQ(state.Files(), std::set<std::string>{"trial/statistics-0.0.json"});
+  wire::TaskKey cross = Key(1, 0, wire::TaskKind::kValidate);
+  cross.subject = "hospital-b";
+  state.Add({cross, Evaluated{{{"dice", 0.5}}}});
+  EXPECT_EQ(SessionState::FromJson(state.ToJson()).value(), state);
+  EXPECT_EQ(state.StateBefore(Key(1)), "");
+}
+
 }  // namespace
 }  // namespace consilium::client

@@ -70,5 +70,31 @@ TEST_F(AccessTableTest, NothingOfAHiddenJobMayBeFetchedOrUploaded) {
   EXPECT_EQ(access_.TakeRetired(stage_.state().opened().job), (std::set<Digest>{FakeBlob("first").digest}));
 }
 
+TEST(AccessTable, InModeAsyncAnOldModelMayBeFetchedOnlyByTheSiteThatWorksFromIt) {
+  Stage stage(AsyncJob(5, 1, 3));
+  stage.Connect("a").Connect("b");
+  stage.Advance(std::chrono::seconds(26));
+  const Digest first = stage.state().model().digest;
+  stage.Update("a", 0);
+  AccessTable access;
+  access.Show(stage.state());
+  EXPECT_TRUE(access.AuthorizeFetch(SiteName("b"), first).ok());
+  EXPECT_FALSE(access.AuthorizeFetch(SiteName("a"), first).ok());
+  EXPECT_TRUE(access.AuthorizeUpload(SiteName("b"), Train(0), FakeBlob("u")).ok());
+  EXPECT_TRUE(access.AuthorizeUpload(SiteName("a"), Train(1), FakeBlob("u")).ok());
+  EXPECT_FALSE(access.AuthorizeUpload(SiteName("a"), Train(0), FakeBlob("u")).ok());
+}
+
+TEST(AccessTable, AcrossSitesEverySiteMayFetchEveryModelThatIsEvaluated) {
+  Stage stage({.mode = "wait", .rounds = 1, .sites_min = 2, .sites = {"a", "b"}, .more = R"(, "cross_site": true)"});
+  stage.Connect("a").Connect("b").Update("a", 0).Update("b", 0).Report("a", 0, 1).Report("b", 0, 1);
+  AccessTable access;
+  access.Show(stage.state());
+  for (const char* site : {"a", "b"})
+    EXPECT_TRUE(access.AuthorizeFetch(SiteName(site), FakeBlob("local model of b").digest).ok()) << site;
+  EXPECT_EQ(access.AuthorizeFetch(SiteName("stranger"), FakeBlob("local model of b").digest).code(),
+            StatusCode::kPermissionDenied);
+}
+
 }  // namespace
 }  // namespace consilium::coordinator

@@ -67,5 +67,48 @@ TEST(JobCrash, InModeWaitCutConnectionsAndCrashesTogetherChangeNothing) {
   }
 }
 
+TEST(JobCrash, RoundEvaluationsTheBestModelAndTheMatrixSurviveACrashAfterAnyAction) {
+  for (const char* mode : {"wait", "close"}) {
+    WorldOptions options{
+        .job = {
+            .mode = mode, .rounds = 3, .sites_min = 3, .more = R"(, "evaluate": {"every": 1}, "cross_site": true)"}};
+    const WorldOutcome undisturbed = RunWorld(options);
+    ASSERT_TRUE(undisturbed.finished);
+    ASSERT_EQ(undisturbed.round_evaluations, 3u);
+    ASSERT_EQ(undisturbed.matrix.size(), 4u) << "the global model and three sites' own";
+    ASSERT_TRUE(undisturbed.best);
+    for (std::size_t crash = 1; crash <= undisturbed.actions; ++crash) {
+      options.crashes = {crash};
+      const WorldOutcome outcome = RunWorld(options);
+      ExpectSame(outcome, undisturbed, Concat(mode, ", crash after action ", crash));
+      EXPECT_EQ(outcome.matrix, undisturbed.matrix) << crash;
+      EXPECT_EQ(outcome.best, undisturbed.best) << crash;
+    }
+  }
+}
+
+// In these modes the final weights depend on who was first, so the promise is safety and an end.
+TEST(JobCrash, OverSelectedAndAsynchronousRoundsUseEveryAcceptedUpdateOnceWhereverACrashComes) {
+  const JobOptions over{.mode = "close",
+                        .rounds = 3,
+                        .sites_min = 1,
+                        .sites = {"a", "b", "c", "d", "e"},
+                        .select = R"(, "fraction": 0.4, "over_select": 1)"};
+  for (const JobOptions& job : {over, AsyncJob(4, 2, 1), AsyncJob(3, 5, 0, 2)}) {
+    const WorldOutcome undisturbed = RunWorld({.job = job});
+    ASSERT_TRUE(undisturbed.finished) << job.mode;
+    const bool async = job.mode == "async";
+    EXPECT_EQ(undisturbed.updates_used, async ? (job.rounds == 4 ? 8u : 15u) : 6u);
+    for (std::size_t crash = 1; crash <= undisturbed.actions; ++crash) {
+      const WorldOutcome outcome = RunWorld({.job = job, .seed = crash, .crashes = {crash}, .restart_site_every = 30});
+      ASSERT_TRUE(outcome.finished) << job.mode << ", crash after action " << crash;
+      EXPECT_EQ(outcome.code, StatusCode::kOk);
+      if (async) {
+        EXPECT_EQ(outcome.updates_used, undisturbed.updates_used) << "crash after action " << crash;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace consilium::coordinator

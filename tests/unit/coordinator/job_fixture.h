@@ -14,7 +14,23 @@ struct JobOptions {
   int sites_min = 2;
   std::string weighting = "examples";
   std::vector<std::string> sites = {"a", "b", "c"};
+  std::string select;  // ", \"fraction\": 0.5": more keys of federation.sites
+  std::string more;    // ", \"cross_site\": true": more keys of federation
+  std::string strategy = "fedavg";
+  std::string parameters;  // more keys of federation.strategy
+  std::string deadline = "100s";
 };
+
+inline JobOptions AsyncJob(int rounds, int buffer, int staleness_max, int sites_min = 1) {
+  return {.mode = "async",
+          .rounds = rounds,
+          .sites_min = sites_min,
+          .strategy = "fedbuff",
+          .parameters = Concat(R"(, "buffer": )", buffer, R"(, "staleness_max": )", staleness_max)};
+}
+
+// A site that can do everything that this build can.
+inline wire::Capability AbleSite() { return {4, std::uint64_t{8} << 30, 0, "test", wire::FeaturesOfThisBuild()}; }
 
 // A blob that exists in name only.
 inline wire::BlobManifest FakeBlob(const std::string& content) {
@@ -24,10 +40,12 @@ inline wire::BlobManifest FakeBlob(const std::string& content) {
 
 inline JobOpened MakeJob(const JobOptions& options) {
   JobOpened job{.job = JobId("trial"), .model = FakeBlob("initial model")};
-  job.job_json = Concat(
-      R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]}, )",
-      R"("federation": {"rounds": )", options.rounds, R"(, "mode": ")", options.mode, R"(", "sites": {"min": )",
-      options.sites_min, R"(}, "round_deadline": "100s", "strategy": {"weighting": ")", options.weighting, R"("}}})");
+  job.job_json =
+      Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]}, )",
+             R"("federation": {"rounds": )", options.rounds, R"(, "mode": ")", options.mode, R"(", "sites": {"min": )",
+             options.sites_min, options.select, R"(}, "round_deadline": ")", options.deadline, R"(")", options.more,
+             R"(, "strategy": {"name": ")", options.strategy, R"(", "weighting": ")", options.weighting, R"(")",
+             options.parameters, "}}}");
   for (const std::string& site : options.sites) job.sites.emplace_back(site);
   return job;
 }
@@ -35,6 +53,10 @@ inline JobOpened MakeJob(const JobOptions& options) {
 inline wire::TaskKey Train(int round, int attempt = 0) {
   return {JobId("trial"), Round(static_cast<std::uint32_t>(round)), Attempt(static_cast<std::uint32_t>(attempt)),
           wire::TaskKind::kTrain};
+}
+inline wire::TaskKey Validate(int round, const std::string& subject = "", int attempt = 0) {
+  return {JobId("trial"), Round(static_cast<std::uint32_t>(round)), Attempt(static_cast<std::uint32_t>(attempt)),
+          wire::TaskKind::kValidate, subject};
 }
 inline wire::TaskKey Evaluate(int round, int attempt = 0) {
   return {JobId("trial"), Round(static_cast<std::uint32_t>(round)), Attempt(static_cast<std::uint32_t>(attempt)),

@@ -7,6 +7,7 @@
 #include "comm/base/rng.h"
 #include "coordinator/core/job_machine.h"
 #include "job_fixture.h"
+#include "round_audit.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -14,10 +15,7 @@ namespace {
 class Chaos {
  public:
   explicit Chaos(std::uint64_t seed) : rng_(seed), seed_(seed) {
-    machine_ = JobMachine::Open(MakeJob({.mode = rng_.Bernoulli(0.5) ? "wait" : "close",
-                                         .rounds = static_cast<int>(1 + rng_.Below(3)),
-                                         .sites_min = static_cast<int>(1 + rng_.Below(3))}))
-                   .value();
+    machine_ = JobMachine::Open(MakeJob(AnyJob())).value();
     Step(Started{});
   }
 
@@ -27,6 +25,23 @@ class Chaos {
   bool finished() const { return machine_->state().phase() == Phase::kFinished; }
 
  private:
+  JobOptions AnyJob() {
+    const int rounds = static_cast<int>(1 + rng_.Below(3)), sites_min = static_cast<int>(1 + rng_.Below(3));
+    JobOptions job{.mode = "wait", .rounds = rounds, .sites_min = sites_min};
+    const std::uint64_t mode = rng_.Below(3);
+    if (mode == 1) {
+      job = AsyncJob(rounds, static_cast<int>(rng_.Below(5)), static_cast<int>(rng_.Below(3)), sites_min);
+    } else if (mode == 2) {
+      job.mode = "close";
+      if (rng_.Bernoulli(0.3)) job.select = Concat(R"(, "fraction": 0.5, "over_select": )", rng_.Below(3));
+      if (rng_.Bernoulli(0.3)) job.select += R"(, "enough": 3)";
+    }
+    if (rng_.Bernoulli(0.3)) job.more += R"(, "cross_site": true)";
+    if (mode != 1 && rng_.Bernoulli(0.5))
+      job.more += rng_.Bernoulli(0.3) ? R"(, "evaluate": {"every": 1, "on": "heldout"})"
+                                      : R"(, "evaluate": {"every": 1}, "early_stop": {"patience": 1})";
+    return job;
+  }
   SiteName AnySite() {
     static const char* const kNames[] = {"a", "b", "c", "zz", ""};
     return SiteName(kNames[rng_.Below(5)]);
@@ -34,13 +49,35 @@ class Chaos {
   wire::TaskKey AnyTask() {
     if (rng_.Bernoulli(0.7)) return machine_->state().KeyFor(AnySite());
     return {JobId(rng_.Bernoulli(0.9) ? "trial" : "other"), Round{static_cast<std::uint32_t>(rng_.Below(5))},
-            Attempt{static_cast<std::uint32_t>(rng_.Below(4))},
-            rng_.Bernoulli(0.5) ? wire::TaskKind::kTrain : wire::TaskKind::kEvaluate};
+            Attempt{static_cast<std::uint32_t>(rng_.Below(4))}, static_cast<wire::TaskKind>(rng_.Below(4)),
+            rng_.Bernoulli(0.8) ? "" : "a"};
+  }
+  wire::Heartbeat AnyBeat() {
+    return {.phase = static_cast<wire::SitePhase>(rng_.Below(5)), .task = AnyTask(), .waiting = {AnyTask()}};
+  }
+  // Of an operator, or of the shell.
+  Input AnyWord() {
+    switch (rng_.Below(8)) {
+      case 0:
+        return rng_.Bernoulli(0.05) ? Input(AbortJob{"ada", "enough"}) : Input(PauseJob{"ada"});
+      case 1:
+      case 2:
+        return ResumeJob{"ada"};
+      case 3:
+        return rng_.Bernoulli(0.05) ? Input(FoldFailed{machine_->state().round(), "NaN"}) : Input(ResumeJob{"bob"});
+      default:
+        return LocalModelsBuilt{{{SiteName("a"), FakeBlob("local a")}, {SiteName("b"), FakeBlob("local b")}}};
+    }
   }
   Input AnyInput() {
-    switch (rng_.Below(10)) {
+    switch (rng_.Below(12)) {
+      case 10:
+        return AnyWord();
+      case 11:
+        if (rng_.Bernoulli(0.5)) return FromSite{AnySite(), AnyBeat()};
+        return FromSite{AnySite(), wire::EvaluationReport{AnyTask(), {{"dice", rng_.Uniform()}}}};
       case 0:
-        return SiteConnected{AnySite()};
+        return SiteConnected{AnySite(), rng_.Bernoulli(0.9) ? AbleSite() : wire::Capability{}};
       case 1:
         return rng_.Bernoulli(0.5) ? Input(SiteDisconnected{AnySite(), ""}) : Input(SiteConnected{AnySite()});
       case 2:
@@ -74,6 +111,7 @@ class Chaos {
       if (const auto* persist = std::get_if<Persist>(&action)) {
         const Status applied = replica_.Apply(DecodeRecord(Encode(persist->record)).value());
         EXPECT_TRUE(applied.ok()) << "seed " << seed_ << ": " << applied;
+        audit_.Take(persist->record);
         if (const auto* update = std::get_if<UpdateAccepted>(&persist->record))
           durable_.emplace(update->site, update->task);
         if (const auto* report = std::get_if<EvaluationAccepted>(&persist->record))
@@ -86,16 +124,19 @@ class Chaos {
             receipt != nullptr && receipt->reason == wire::DropReason::kNone) {
           EXPECT_TRUE(durable_.contains({send->site, receipt->task})) << "seed " << seed_;
         }
+      if (const auto* fold = std::get_if<FoldRound>(&action)) audit_.Take(*fold);
       if (const auto* check = std::get_if<CheckUpdate>(&action)) questions_.emplace_back(check->site, check->task);
       if (const auto* timer = std::get_if<SetTimer>(&action)) timers_ = timer->id;
     }
     ASSERT_TRUE(replica_ == machine_->state()) << "seed " << seed_;
+    for (const Wait& wait : machine_->waiting(now_)) EXPECT_FALSE(wait.what.empty() || wait.who.empty());
   }
 
   Rng rng_;
   std::uint64_t seed_;
   Instant now_{};
   std::optional<JobMachine> machine_;
+  RoundAudit audit_;
   JobState replica_;  // the journal's records applied one by one
   std::set<std::pair<SiteName, wire::TaskKey>> durable_;
   std::vector<std::pair<SiteName, wire::TaskKey>> questions_;

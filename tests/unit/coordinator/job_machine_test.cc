@@ -146,7 +146,7 @@ TEST(JobMachineClose, WhoIsAwaitedAtTheDeadlineIsToldToStandDown) {
   ConnectAll(&stage);
   stage.Update("a", 0).Update("b", 0).TakeLines();
   stage.Advance(seconds(100));
-  EXPECT_THAT(stage.TakeLines("send c"), HasSubstr("send c StandDown trial/round 0.0\n"));
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("persist RoundClosed\nsend c StandDown trial/round 0.0\n"));
 }
 
 TEST(JobMachineClose, TheFirstRoundGivesEverybodyAMomentToArriveThenOpensWithTheMinimum) {
@@ -253,7 +253,7 @@ TEST(JobMachineWait, AnEvaluationThatKeepsFailingDoesNotSpoilTheJob) {
   stage.Update("a", 0).Update("b", 0).Update("c", 0).Report("a", 0, 0.8).Report("b", 0, 0.8);
   for (int attempt = 0; attempt < 3; ++attempt) stage.Fail("c", Evaluate(0, attempt), "no held-out cases");
   EXPECT_EQ(stage.state().outcome().code, StatusCode::kOk);
-  EXPECT_EQ(stage.state().cohort().at(SiteName("c")).last_failure->message, "no held-out cases");
+  EXPECT_EQ(stage.state().evaluations().back().missing.at(SiteName("c")), "no held-out cases");
 }
 
 // --- what does not count
@@ -313,7 +313,7 @@ TEST(JobMachine, ACheckThatEndsAfterItsSiteReportedAFailureChangesNothing) {
   ConnectAll(&stage);
   stage.SetVerdict("a", std::nullopt);
   stage.Update("a", 0).Fail("a", Train(0), "disk lost").AnswerChecks();
-  EXPECT_FALSE(stage.state().cohort().at(SiteName("a")).answered());
+  EXPECT_FALSE(stage.state().cohort().at(SiteName("a")).update.has_value());
   EXPECT_EQ(stage.state().cohort().at(SiteName("a")).failures, 1u);
 }
 

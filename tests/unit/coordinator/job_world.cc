@@ -36,10 +36,17 @@ class World {
     }
     WorldOutcome outcome{.finished = Settled(), .actions = actions_, .rounds_trained = trained_};
     if (!machine_) return outcome;
-    outcome.code = machine_->state().outcome().code;
-    outcome.model = blobs_.at(machine_->state().model().digest);
-    for (const auto& [site, work] : machine_->state().cohort())
-      if (work.evaluation) outcome.evaluations[site] = work.evaluation->metrics;
+    const JobState& state = machine_->state();
+    outcome.code = state.outcome().code;
+    outcome.model = blobs_.at(state.model().digest);
+    for (const EvaluationResult& evaluation : state.evaluations()) {
+      if (evaluation.purpose == Purpose::kFinal && !evaluation.metrics.empty())
+        outcome.evaluations = evaluation.metrics.at("");
+      if (evaluation.purpose == Purpose::kCrossSite) outcome.matrix = evaluation.metrics;
+      if (evaluation.purpose == Purpose::kRound) ++outcome.round_evaluations;
+    }
+    if (state.best()) outcome.best = state.best()->round;
+    outcome.updates_used = audit_.updates_used();
     return outcome;
   }
 
@@ -107,6 +114,7 @@ class World {
   void Execute(const Action& action) {
     if (const auto* persist = std::get_if<Persist>(&action)) {
       journal_.push_back(Encode(persist->record));
+      audit_.Take(persist->record);
       EXPECT_TRUE(replica_.Apply(DecodeRecord(journal_.back()).value()).ok());
     }
     if (const auto* send = std::get_if<Send>(&action)) {
@@ -120,11 +128,29 @@ class World {
           UpdateChecked{check->site, check->task,
                         blobs_.contains(check->update.digest) ? Status() : NotFound("the blob is missing")});
     if (const auto* fold = std::get_if<FoldRound>(&action)) answers_.push_back(Folded(*fold));
-    if (const auto* publish = std::get_if<Publish>(&action))
-      std::erase_if(blobs_, [&](const auto& blob) { return blob.first != publish->model.digest; });
+    if (const auto* build = std::get_if<BuildLocalModels>(&action)) {
+      LocalModelsBuilt built;
+      for (const Contribution& contribution : build->contributions) {
+        EXPECT_TRUE(blobs_.contains(contribution.update.digest) && blobs_.contains(contribution.base));
+        built.models[contribution.site] = contribution.update;
+      }
+      answers_.push_back(built);
+    }
+    if (const auto* disconnect = std::get_if<Disconnect>(&action)) {
+      Cut(&sites_.at(disconnect->site));
+      reconnect_.push_back(disconnect->site);
+    }
+    if (std::holds_alternative<Publish>(action)) {
+      std::set<Digest> live = machine_->LiveBlobs();
+      for (const auto& [name, site] : sites_)  // uploaded, and about to be announced
+        for (const wire::SiteMessage& message : site.outbox)
+          if (const auto* ready = std::get_if<wire::UpdateReady>(&message)) live.insert(ready->update.digest);
+      std::erase_if(blobs_, [&](const auto& blob) { return !live.contains(blob.first); });
+    }
   }
 
   FoldDone Folded(const FoldRound& fold) {
+    audit_.Take(fold);
     std::vector<double> weights;
     for (const Contribution& contribution : fold.contributions) weights.push_back(contribution.weight);
     const std::vector<double> shares = SharesOf(weights);
@@ -160,7 +186,7 @@ class World {
     Site& site = sites_.at(name);
     site.connected = true;
     for (const auto& [task, message] : site.unacknowledged) Say(&site, message);
-    Step(SiteConnected{name});
+    Step(SiteConnected{name, AbleSite()});
   }
 
   void Say(Site* site, const wire::SiteMessage& message) {
@@ -208,6 +234,8 @@ class World {
     const auto [at, id] = *timers_.begin();
     timers_.erase(timers_.begin());
     now_ = std::max(now_, at);
+    for (auto& [name, site] : sites_)
+      if (site.connected && machine_) Step(FromSite{name, wire::Heartbeat{}});
     Step(TimerFired{id});
     return true;
   }
@@ -216,12 +244,15 @@ class World {
 
   void Receive(const SiteName& name, Site* site, const wire::CoordinatorMessage& message) {
     if (const auto* receipt = std::get_if<wire::Receipt>(&message)) {
-      EXPECT_TRUE(receipt->reason == wire::DropReason::kNone || receipt->reason == wire::DropReason::kDuplicate)
+      const bool honest = options_.job.mode == "wait" || options_.job.mode == "close";
+      EXPECT_TRUE(receipt->reason == wire::DropReason::kNone || receipt->reason == wire::DropReason::kDuplicate ||
+                  !honest || !options_.job.select.empty())
           << receipt->task << ": " << wire::DropReasonName(receipt->reason);
       site->unacknowledged.erase(receipt->task);
       site->done.erase(receipt->task);  // trusting the receipt: asked again, it would have to train again
     }
     if (std::holds_alternative<wire::JobEnded>(message)) site->unacknowledged.clear();
+    if (const auto* down = std::get_if<wire::StandDown>(&message)) site->unacknowledged.erase(down->task);
     const auto* task = std::get_if<wire::Task>(&message);
     if (task == nullptr) return;
     if (const auto done = site->done.find(task->task); done == site->done.end()) {
@@ -233,11 +264,13 @@ class World {
   }
 
   wire::SiteMessage Work(const SiteName& name, const wire::Task& task) {
+    if (!blobs_.contains(task.model.digest))  // the round was over before the task arrived
+      return wire::TaskFailed{task.task, StatusCode::kNotFound, "the model is not in force"};
     const Model& model = blobs_.at(task.model.digest);
-    if (task.task.kind == wire::TaskKind::kEvaluate)
+    if (task.task.kind != wire::TaskKind::kTrain)
       return wire::EvaluationReport{task.task, {{"dice", model[0]}, {"cases", 2}}};
     Model update = model;
-    Rng noise(7, StreamOf({std::uint64_t(name.value()[0]), ToInt(task.task.round)}));
+    Rng noise(7, StreamOf({std::uint64_t(name.value()[0]), ToInt(task.task.round), ToInt(task.task.attempt)}));
     for (float& value : update) value += static_cast<float>(noise.Normal());
     const wire::BlobManifest manifest = Store(update);
     updates_[manifest.digest] = update;
@@ -249,6 +282,7 @@ class World {
   Instant now_{};
   std::optional<JobMachine> machine_;
   std::vector<Bytes> journal_;
+  RoundAudit audit_;
   JobState replica_;                 // the journal's records applied one by one
   std::map<Digest, Model> blobs_;    // the coordinator's store
   std::map<Digest, Model> updates_;  // what sites keep

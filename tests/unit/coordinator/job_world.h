@@ -11,6 +11,7 @@
 #include "comm/base/rng.h"
 #include "coordinator/core/job_machine.h"
 #include "job_fixture.h"
+#include "round_audit.h"
 
 namespace consilium::coordinator {
 
@@ -24,10 +25,14 @@ struct WorldOptions {
 struct WorldOutcome {
   bool finished = false;
   StatusCode code = StatusCode::kFailed;
-  std::vector<float> model;        // the final one
-  std::size_t actions = 0;         // executed by the coordinator
-  std::size_t rounds_trained = 0;  // updates that sites computed, each task once
-  std::map<SiteName, wire::Metrics> evaluations;
+  std::vector<float> model;                       // the final one
+  std::size_t actions = 0;                        // executed by the coordinator
+  std::size_t rounds_trained = 0;                 // updates that sites computed, each task once
+  std::map<SiteName, wire::Metrics> evaluations;  // of the final model
+  std::map<std::string, std::map<SiteName, wire::Metrics>> matrix;
+  std::size_t round_evaluations = 0;
+  std::optional<Round> best;
+  std::size_t updates_used = 0;
 };
 
 WorldOutcome RunWorld(const WorldOptions& options);

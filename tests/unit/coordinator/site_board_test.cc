@@ -40,5 +40,27 @@ TEST(SiteBoard, SaysWhoIsConnectedWhoIsAwaitedAndHowFarTheyAre) {
   EXPECT_EQ(c["phase"], "away");
 }
 
+TEST(SiteBoard, TellsHealthDropsWhatASiteLacksAndEveryWait) {
+  Stage stage({.mode = "close", .more = R"(, "evaluate": {"every": 1})"});
+  stage.Connect("a").Connect("b").Connect("c", wire::Capability{.trainer = "0.0.9"});
+  stage.Update("a", 0).Update("a", 0);
+  SiteBoard board;
+  wire::Heartbeat beat = Beat(wire::SitePhase::kTraining, 0.4);
+  beat.trouble = "the trainer died: killed by signal 9";
+  beat.upload_bytes_per_second = 1e6;
+  board.Hear(SiteName("b"), beat, Instant{});
+  const Json json = board.ToJson(stage.machine(), stage.now() + std::chrono::seconds(10));
+  EXPECT_EQ(json["sites"][0]["drops"]["duplicate"], 1);
+  EXPECT_EQ(json["sites"][1]["trouble"], "the trainer died: killed by signal 9");
+  EXPECT_EQ(json["sites"][1]["upload_bytes_per_second"], 1e6);
+  EXPECT_TRUE(json["sites"][1]["silent"].get<bool>()) << "ten seconds without a heartbeat";
+  EXPECT_EQ(json["sites"][2]["unfit"], "its software (0.0.9) lacks validate");
+  EXPECT_EQ(json["replies"], 1);
+  EXPECT_EQ(json["target"], 2);
+  ASSERT_EQ(json["waiting"].size(), 1u);
+  EXPECT_EQ(json["waiting"][0]["who"], "b");
+  EXPECT_EQ(json["waiting"][0]["seconds_left"], 90.0);
+}
+
 }  // namespace
 }  // namespace consilium::coordinator

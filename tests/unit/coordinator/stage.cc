@@ -55,12 +55,25 @@ void Stage::Execute(const Action& action) {
       held_checks_.push_back(*check);
   } else if (const auto* fold = std::get_if<FoldRound>(&action)) {
     std::string line = "fold", content = Concat("model of round ", fold->round);
-    for (const Contribution& contribution : fold->contributions)
+    for (const Contribution& contribution : fold->contributions) {
       line += Concat(" ", contribution.site, "*", contribution.weight);
+      if (contribution.staleness > 0) line += Concat("-", contribution.staleness);
+    }
     lines_.push_back(line);
-    if (!hold_folds) next_.push_back(FoldDone{fold->round, FakeBlob(content), Sha256Of(content)});
+    if (fail_folds)
+      next_.push_back(FoldFailed{fold->round, *fail_folds});
+    else if (!hold_folds)
+      next_.push_back(FoldDone{fold->round, FakeBlob(content), Sha256Of(content)});
   } else if (const auto* publish = std::get_if<Publish>(&action)) {
     lines_.push_back(Concat("publish ", publish->round));
+  } else if (const auto* build = std::get_if<BuildLocalModels>(&action)) {
+    LocalModelsBuilt built;
+    for (const Contribution& contribution : build->contributions)
+      built.models[contribution.site] = FakeBlob(Concat("local model of ", contribution.site));
+    lines_.push_back(Concat("build ", built.models.size(), " local models"));
+    next_.push_back(built);
+  } else if (const auto* disconnect = std::get_if<coordinator::Disconnect>(&action)) {
+    lines_.push_back(Concat("disconnect ", disconnect->site, ": ", disconnect->reason));
   } else if (std::holds_alternative<Finish>(action)) {
     lines_.push_back("finish");
   } else if (const auto* report = std::get_if<coordinator::Report>(&action)) {
@@ -68,7 +81,10 @@ void Stage::Execute(const Action& action) {
   }
 }
 
-Stage& Stage::Connect(const std::string& site) { return Step(SiteConnected{SiteName(site)}); }
+Stage& Stage::Connect(const std::string& site, const wire::Capability& capability) {
+  mute_.erase(SiteName(site));
+  return Step(SiteConnected{SiteName(site), capability});
+}
 Stage& Stage::Disconnect(const std::string& site) { return Step(SiteDisconnected{SiteName(site), "cut"}); }
 Stage& Stage::Say(const std::string& site, wire::SiteMessage message) {
   return Step(FromSite{SiteName(site), std::move(message)});
@@ -83,12 +99,18 @@ Stage& Stage::Report(const std::string& site, int round, double dice) {
   return Say(site, wire::EvaluationReport{Evaluate(round), {{"dice", dice}}});
 }
 
+Stage& Stage::Validated(const std::string& site, const wire::TaskKey& task, double dice, double cases) {
+  return Say(site, wire::EvaluationReport{task, {{"cases", cases}, {"dice", dice}}});
+}
+
 Stage& Stage::Advance(Duration by) {
   const Instant until = now_ + by;
   while (!timers_.empty() && timers_.begin()->first <= until) {
     const auto [at, id] = *timers_.begin();
     timers_.erase(timers_.begin());
     now_ = at;
+    for (const SiteName& site : machine_->state().opened().sites)
+      if (machine_->IsConnected(site) && !mute_.contains(site)) Step(FromSite{site, wire::Heartbeat{}});
     Step(TimerFired{id});
   }
   now_ = until;

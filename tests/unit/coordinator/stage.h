@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,19 @@ class Stage {
  public:
   explicit Stage(const JobOptions& options = {});
 
-  Stage& Connect(const std::string& site);
+  Stage& Connect(const std::string& site, const wire::Capability& capability = AbleSite());
   Stage& Disconnect(const std::string& site);
   Stage& Say(const std::string& site, wire::SiteMessage message);
   Stage& Update(const std::string& site, int round, int attempt = 0, double weight = 1);
   Stage& Fail(const std::string& site, const wire::TaskKey& task, const std::string& message);
   Stage& Report(const std::string& site, int round, double dice);
-  // Moves time on and fires the timers that are due, in order.
+  Stage& Validated(const std::string& site, const wire::TaskKey& task, double dice, double cases = 1);
+  Stage& Beat(const std::string& site, const wire::Heartbeat& beat) { return Say(site, beat); }
+  // An operator's or the shell's word.
+  Stage& Tell(const Input& input) { return Step(input); }
+  // This site's heartbeats stop, or go on.
+  Stage& Mute(const std::string& site) { return mute_.insert(SiteName(site)), *this; }
+  // Moves time on and fires the timers that are due, in order; meanwhile connected sites beat.
   Stage& Advance(Duration by);
   // The coordinator dies and comes back; everybody is disconnected.
   Stage& Restart(const std::vector<SiteName>& lost_updates = {});
@@ -36,6 +43,7 @@ class Stage {
   void SetVerdict(const std::string& site, std::optional<Status> verdict) { verdicts_[SiteName(site)] = verdict; }
   Stage& AnswerChecks();
   bool hold_folds = false;
+  std::optional<std::string> fail_folds;  // with these words
 
   // What happened since the last call, a line each: "persist RoundOpened", "send a Task trial/round 0.0",
   // "report round_closed {...}", "timer 100s", "fold a*1 b*2", "finish".
@@ -44,6 +52,7 @@ class Stage {
   std::string TakeLines(const std::string& prefix);
   const JobState& state() const { return machine_->state(); }
   const JobMachine& machine() const { return *machine_; }
+  Instant now() const { return now_; }
   const std::vector<Record>& journal() const { return journal_; }
 
  private:
@@ -58,6 +67,7 @@ class Stage {
   std::vector<Input> next_;
   std::vector<CheckUpdate> held_checks_;
   std::map<SiteName, std::optional<Status>> verdicts_;
+  std::set<SiteName> mute_;
   std::vector<std::string> lines_;
 };
 

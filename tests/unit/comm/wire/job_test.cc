@@ -187,8 +187,6 @@ TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
                                  "cluster.max_restarts=3",
                                  "cluster.checkpoint_every=10m",
                                  "federation.mode=secure",
-                                 "federation.sites.fraction=0.5",
-                                 "federation.sites.over_select=1",
                                  "federation.personal=[norm]",
                                  "federation.secure_aggregation.enabled=true",
                                  "federation.privacy.epsilon=8",
