@@ -171,8 +171,7 @@ void Client::Execute(const RunTask& action) {
                         .site = options_.kit.self.name};
   if (action.auxiliary) task.auxiliary_path = blobs_->PathOf(*action.auxiliary).string();
   if (!action.state_in.empty()) task.state_in = folder_.PathOf(action.state_in).string();
-  if (wire::HasUpload(action.task.kind))
-    task.update_path = folder_.PathOf(UpdateFile(action.task)).string();
+  if (wire::HasUpload(action.task.kind)) task.update_path = folder_.PathOf(UpdateFile(action.task)).string();
   if (action.task.kind == wire::TaskKind::kEvaluate) task.output_dir = folder_.predictions(action.task.job).string();
   if (action.task.kind == wire::TaskKind::kValidate)
     task.output_dir = (folder_.predictions(action.task.job) / "validation").string();

@@ -131,7 +131,8 @@ class Bench:
             "local": {"iterations": o.iterations}, "strategy": strategy})
         (work / "project.yaml").write_text(json.dumps({
             "name": "bench", "coordinator": {"name": "consortium", "address": "localhost:8443"}, "sites": names}))
-        self.run("consilium", "provision", work / "project.yaml", "--output", work / "kits", log=f"{name}-provision.log")
+        self.run("consilium", "provision", work / "project.yaml", "--output", work / "kits",
+                 log=f"{name}-provision.log")
         self.run("consilium-trainer", "init", job, "--data", sites[names[0]], "--output", work / "initial.safetensors",
                  log=f"{name}-init.log")
         processes = []
@@ -151,7 +152,8 @@ class Bench:
                 time.sleep(0.05)
             port = json.loads((state / "endpoint.json").read_text())["port"]
             for site in names:
-                extra = ["--trainer", pathlib.Path(__file__).with_name("sign_flip_trainer.py")] if site == attacker else []
+                flips = ["--trainer", pathlib.Path(__file__).with_name("sign_flip_trainer.py")]
+                extra = flips if site == attacker else []
                 start(site, "client", "--kit", work / "kits" / site, "--data", sites[site], "--state",
                       work / "clients" / site, "--coordinator", f"127.0.0.1:{port}", "--exit-when-done", *extra)
             if processes[0].wait() != 0:

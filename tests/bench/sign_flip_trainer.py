@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A hostile site for tests/bench/federated_hippocampus.py: stands between a client and the real consilium-trainer, passes
-everything on, and turns each update into its opposite before the client hears that it is done: y -> 2 x - y for weights
+"""A hostile site for tests/bench/federated_hippocampus.py: stands between a client and the real consilium-trainer,
+passes everything on, and turns each update into its opposite before the client hears that it is done: y -> 2 x - y for weights
 (x the received model), d -> -d for differences.
 
 Started by the client in the place of consilium-trainer: `sign_flip_trainer.py worker --socket PATH`.
@@ -22,7 +22,8 @@ WORKER_DONE = 2  # the alternative's number in wire::WorkerMessage
 
 def find_trainer():
     beside = os.environ.get("CONSILIUM_TRAINER")
-    return beside if beside else str(pathlib.Path(os.readlink(f"/proc/{os.getppid()}/exe")).with_name("consilium-trainer"))
+    client = pathlib.Path(os.readlink(f"/proc/{os.getppid()}/exe"))
+    return beside if beside else str(client.with_name("consilium-trainer"))
 
 
 def read_file(path):

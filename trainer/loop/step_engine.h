@@ -1,4 +1,5 @@
-// One optimizer step on this rank: forward, loss, backward with gradients averaged over the ranks, correct, clip, update.
+// One optimizer step on this rank: forward, loss, backward with gradients averaged over the ranks, correct, clip,
+// update.
 #pragma once
 
 #include <torch/torch.h>

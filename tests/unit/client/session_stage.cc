@@ -67,7 +67,7 @@ void SessionStage::Execute(const Action& action) {
                  },
                  [&](const RunTask& run) {
                    last_auxiliary_ = run.auxiliary;
-                    last_run_ = run;
+                   last_run_ = run;
                    say("run ", run.task, " from state '", run.state_in, "'");
                  },
                  [&](const CancelTask& cancel) { say("cancel ", cancel.task); },

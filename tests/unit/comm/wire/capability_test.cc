@@ -27,7 +27,7 @@ TEST(Capability, PlainFederatedAveragingNeedsNothingThatTheFirstVersionLacked) {
 TEST(Capability, ASiteOfTheFirstVersionIsToldWhatItLacks) {
   JobSpec job = JobWith("scaffold");
   job.federation.personal = {"*.norm.*"};
-  EXPECT_THAT(FeaturesNeeded(job), ElementsAre("delta", "local:scaffold", "personal"));
+  EXPECT_THAT(FeaturesNeeded(job), ElementsAre("auxiliary", "delta", "local:scaffold", "personal"));
   EXPECT_THAT(WhyUnfit(Capability(), FeaturesNeeded(job)), HasSubstr("local:scaffold"));
 }
 
