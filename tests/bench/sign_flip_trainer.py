@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """A hostile site for tests/bench/federated_hippocampus.py: stands between a client and the real consilium-trainer,
-passes everything on, and turns each update into its opposite before the client hears that it is done: y -> 2 x - y for weights
-(x the received model), d -> -d for differences.
+passes everything on, and turns each update into its opposite before the client hears that it is done: y -> 2 x - y
+for weights (x the received model), d -> -d for differences.
 
-Started by the client in the place of consilium-trainer: `sign_flip_trainer.py worker --socket PATH`.
-"""
+Started by the client in the place of consilium-trainer: `sign_flip_trainer.py worker --socket PATH`."""
 import array
 import json
 import os
