@@ -35,7 +35,8 @@ StepEngine::StepEngine(std::shared_ptr<SegmentationModel> model, collective::Com
       communicator_(communicator),
       device_(device),
       train_(train),
-      sgd_(std::move(parameters), {.momentum = train.momentum, .weight_decay = train.weight_decay}) {}
+      sgd_(parameters, {.momentum = train.momentum, .weight_decay = train.weight_decay}),
+      corrector_(std::move(parameters)) {}
 
 double StepEngine::PartOf(const Share& share) const {
   return static_cast<double>(share.size()) / static_cast<double>(train_.batch_size);
@@ -95,6 +96,7 @@ StatusOr<StepEngine::StepResult> StepEngine::Step(BatchLoader& loader, const std
   }
   RETURN_IF_ERROR(GuardTorch("updating the weights", [&] {
     result.loss = loss_sum.item<double>();
+    corrector_.Apply();
     result.gradient_norm = sgd_.GradientNorm();
     if (!std::isfinite(result.gradient_norm))
       return Failed("the gradient is not finite (loss ", result.loss,

@@ -1,4 +1,4 @@
-// One optimizer step on this rank: forward, loss, backward with gradients averaged over the ranks, clip, update.
+// One optimizer step on this rank: forward, loss, backward with gradients averaged over the ranks, correct, clip, update.
 #pragma once
 
 #include <torch/torch.h>
@@ -11,6 +11,7 @@
 #include "comm/wire/job.h"
 #include "trainer/loop/batch_loader.h"
 #include "trainer/loop/batch_split.h"
+#include "trainer/loop/gradient_corrector.h"
 #include "trainer/loop/nesterov_sgd.h"
 #include "trainer/models/loss.h"
 #include "trainer/models/segmentation_model.h"
@@ -31,7 +32,7 @@ class StepEngine {
 
   struct StepResult {
     double loss = 0;           // this rank's part: the sum over ranks is the global batch's
-    double gradient_norm = 0;  // the same on all ranks
+    double gradient_norm = 0;  // corrected, before clipping; the same on all ranks
   };
   // Collective.  Takes one batch a share from the loader.  Failed when the gradient is not finite; weights are then
   // untouched.
@@ -45,6 +46,8 @@ class StepEngine {
   StatusOr<Evaluation> Evaluate(const Batch& batch, const Share& share);
 
   NesterovSgd& sgd() { return sgd_; }
+  // Set it alike on every rank.
+  GradientCorrector& corrector() { return corrector_; }
 
  private:
   StepEngine(std::shared_ptr<SegmentationModel> model, collective::Communicator& communicator, torch::Device device,
@@ -64,6 +67,7 @@ class StepEngine {
   const torch::Device device_;
   const wire::TrainSpec train_;
   NesterovSgd sgd_;
+  GradientCorrector corrector_;
   std::unique_ptr<collective::GradientReducer> reducer_;
   Status sum_failure_;  // of SumOverRanks, which can only throw
 };

@@ -23,6 +23,7 @@ namespace consilium::trainer {
 namespace {
 
 constexpr std::uint64_t kValidationStream = 0x76616C6964;
+constexpr std::uint64_t kLossStream = 0x6C6F7373;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr int kGpuLoaderThreads = 4;  // a GPU asks for patches faster than one core makes them
 
@@ -38,9 +39,9 @@ datasets::SamplerOptions SamplerFor(const wire::JobSpec& job) {
 }
 
 // The same oversampling as in training (as nnU-Net does), nothing altered, other patches.
-datasets::SamplerOptions ValidationSamplerFor(const wire::JobSpec& job) {
+datasets::SamplerOptions PlainSamplerFor(const wire::JobSpec& job, std::uint64_t stream) {
   datasets::SamplerOptions options = SamplerFor(job);
-  options.seed = StreamOf({options.seed, kValidationStream});
+  options.seed = StreamOf({options.seed, stream});
   options.augmentation.mirror = options.augmentation.intensity = false;
   return options;
 }
@@ -66,7 +67,7 @@ class TrainerImpl final : public Trainer {
         schedule_(wire::ScheduleOf(options_.job)),
         train_sampler_(options_.train_cases, SamplerFor(options_.job)) {
     if (!options_.validation_cases.empty())
-      validation_sampler_.emplace(options_.validation_cases, ValidationSamplerFor(options_.job));
+      validation_sampler_.emplace(options_.validation_cases, PlainSamplerFor(options_.job, kValidationStream));
   }
 
   Status Build();
@@ -80,7 +81,12 @@ class TrainerImpl final : public Trainer {
   Status LoadParameters(const tensor::ParameterVector& parameters) override;
   Status LoadMomentum(const tensor::ParameterVector& momentum) override;
   Status SetCursor(const Cursor& cursor) override;
+  Status SetCorrection(GradientCorrection correction) override {
+    return engine_->corrector().Set(std::move(correction));
+  }
   Status Synchronize() override;
+  tensor::ParameterVector MeanGradient() const override { return engine_->corrector().MeanGradient(); }
+  StatusOr<double> TrainingLoss(std::int64_t batches) override;
 
   std::shared_ptr<SegmentationModel> network() override { return model_; }
   std::string device() const override { return device_.str(); }
@@ -98,14 +104,12 @@ class TrainerImpl final : public Trainer {
   };
   StatusOr<Told> Tell(const Told& mine);
   StatusOr<StepReport> Step(BatchLoader& loader, double learning_rate, Told* told);
-  StatusOr<ValidationReport> ValidateOn(std::int64_t epoch);
+  StatusOr<StepEngine::Evaluation> EvaluateBatches(const datasets::PatchSampler& sampler, std::int64_t first,
+                                                   std::int64_t batches);
 
-  // A failure of this rank alone leaves the peers waiting: break the gang, so that they fail now and not at their
-  // timeout.
-  Status Leave(Status failure) {
-    if (!alone()) communicator_.Abort();
-    return failure;
-  }
+  // A failure of this rank alone leaves the peers waiting: tell them why and break the gang, so that they fail now, with
+  // our reason, and not at their timeout.
+  Status Leave(Status failure) { return alone() ? failure : communicator_.Fail(std::move(failure)); }
 
   const TrainerOptions options_;
   const std::unique_ptr<collective::Communicator> solo_;
@@ -221,34 +225,45 @@ StatusOr<EpochReport> TrainerImpl::TrainEpoch(std::int64_t epoch, EpochSink& sin
 StatusOr<ValidationReport> TrainerImpl::ValidateEpoch(std::int64_t epoch) {
   ValidationReport report{
       .loss = kNan, .pseudo_dice = std::vector<double>(options_.classes - 1, kNan), .mean_dice = kNan};
-  if (validation_sampler_ && options_.job.train.validation_iterations > 0) {
-    ASSIGN_OR_RETURN(report, ValidateOn(epoch));
+  const std::int64_t batches = options_.job.train.validation_iterations;
+  if (validation_sampler_ && batches > 0) {
+    StatusOr<StepEngine::Evaluation> evaluated = EvaluateBatches(*validation_sampler_, epoch * batches, batches);
+    if (!evaluated.ok()) return Annotate(evaluated.status(), "validating epoch ", epoch);
+    report.loss = evaluated->loss;
+    report.pseudo_dice = PseudoDice(evaluated->counts);
+    report.mean_dice = MeanOfDefined(report.pseudo_dice);
   }
   cursor_ = {.epoch = epoch + 1};
   return report;
 }
 
-StatusOr<ValidationReport> TrainerImpl::ValidateOn(std::int64_t epoch) {
-  const std::int64_t batches = options_.job.train.validation_iterations;
-  BatchLoader loader(*validation_sampler_, LoaderFor(validation_shares_, epoch * batches, (epoch + 1) * batches));
+// Batches [first, first + batches) of the sampler: the mean loss and all overlap counts, over all ranks.
+StatusOr<StepEngine::Evaluation> TrainerImpl::EvaluateBatches(const datasets::PatchSampler& sampler, std::int64_t first,
+                                                              std::int64_t batches) {
+  BatchLoader loader(sampler, LoaderFor(validation_shares_, first, first + batches));
   double loss = 0;
   torch::Tensor counts = torch::zeros({3, options_.classes - 1}, torch::kFloat64);
   for (std::int64_t i = 0; i < batches; ++i) {
-    if (alone() && StopWanted()) return Cancelled("validation was asked to stop");
+    if (alone() && StopWanted()) return Cancelled("was asked to stop");
     StatusOr<Batch> batch = GuardTorch("loading a batch", [&] { return loader.Next(); });
     if (!batch.ok()) return Leave(batch.status());
     const StatusOr<StepEngine::Evaluation> evaluated = engine_->Evaluate(*batch, validation_shares_[0]);
-    if (!evaluated.ok()) return Leave(Annotate(evaluated.status(), "validating epoch ", epoch));
+    if (!evaluated.ok()) return Leave(evaluated.status());
     loss += evaluated->loss / static_cast<double>(batches);
     counts += evaluated->counts;
   }
   torch::Tensor sum = torch::cat({torch::tensor({loss}, torch::kFloat64), counts.flatten()});
   RETURN_IF_ERROR(communicator_.AllReduceSum(sum, "sharing the validation"));
-  ValidationReport report;
-  report.loss = sum[0].item<double>();
-  report.pseudo_dice = PseudoDice(sum.slice(0, 1).reshape({3, options_.classes - 1}).contiguous());
-  report.mean_dice = MeanOfDefined(report.pseudo_dice);
-  return report;
+  return StepEngine::Evaluation{sum[0].item<double>(),
+                                sum.slice(0, 1).reshape({3, options_.classes - 1}).contiguous()};
+}
+
+StatusOr<double> TrainerImpl::TrainingLoss(std::int64_t batches) {
+  if (batches < 1) return InvalidArgument("a training loss needs at least one batch, not ", batches);
+  const datasets::PatchSampler sampler(options_.train_cases, PlainSamplerFor(options_.job, kLossStream));
+  const StatusOr<StepEngine::Evaluation> evaluated = EvaluateBatches(sampler, 0, batches);
+  if (!evaluated.ok()) return Annotate(evaluated.status(), "measuring the training loss");
+  return evaluated->loss;
 }
 
 tensor::ParameterVector TrainerImpl::Momentum() const {
@@ -294,7 +309,9 @@ Status TrainerImpl::Synchronize() {
   RETURN_IF_ERROR(share(where));
   const auto at = where.accessor<double, 1>();
   cursor_ = {static_cast<std::int64_t>(at[0]), static_cast<std::int64_t>(at[1]), at[2], at[3]};
-  return Status();
+  GradientCorrection correction = engine_->corrector().correction();
+  RETURN_IF_ERROR(ShareCorrection(communicator_, SchemaOf(*model_), &correction));
+  return SetCorrection(std::move(correction));
 }
 
 }  // namespace

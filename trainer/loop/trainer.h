@@ -27,6 +27,7 @@
 #include "comm/tensor/parameter_vector.h"
 #include "comm/wire/job.h"
 #include "datasets/preprocess/prepared_case.h"
+#include "trainer/loop/gradient_correction.h"
 
 namespace consilium::trainer {
 
@@ -114,8 +115,17 @@ class Trainer {
   virtual Status LoadParameters(const tensor::ParameterVector& parameters) = 0;
   virtual Status LoadMomentum(const tensor::ParameterVector& momentum) = 0;
   virtual Status SetCursor(const Cursor& cursor) = 0;
-  // Collective.  Every rank takes rank 0's parameters, momentum and cursor.
+  // From the next step on, until set anew; none at the start.  The same on every rank, or Synchronize() afterwards.
+  // Errors: InvalidArgument for a tensor that the model does not train.
+  virtual Status SetCorrection(GradientCorrection correction) = 0;
+  // Collective.  Every rank takes rank 0's parameters, momentum, cursor and correction.
   virtual Status Synchronize() = 0;
+
+  // Of the steps since SetCorrection() asked to record it; 0 where nothing was recorded.  The model's schema.
+  virtual tensor::ParameterVector MeanGradient() const = 0;
+  // Collective.  Mean loss (Dice + cross entropy, from -1 up) of the weights as they are over `batches` batches of
+  // training patches without augmentation: the same patches at every call.  Nothing is trained.
+  virtual StatusOr<double> TrainingLoss(std::int64_t batches) = 0;
 
   // The momentum as a safetensors file, e.g. what a site keeps between two rounds.
   Status SaveOptimizer(const std::filesystem::path& path) const;

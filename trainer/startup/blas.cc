@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "comm/base/status.h"
+#include "trainer/startup/execute_anew.h"
 
 namespace consilium::trainer {
 namespace {
@@ -65,7 +66,7 @@ void ExecuteAnew(char** argv, const char* core, const std::string& marker) {
   std::vector<char*> environment;
   for (std::string& line : lines) environment.push_back(line.data());
   environment.push_back(nullptr);
-  ::execve("/proc/self/exe", argv, environment.data());
+  ExecuteThisProgram(argv, environment.data());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "trainer/startup/blas.h"
+#include "trainer/startup/execute_anew.h"
 
 namespace consilium::trainer {
 namespace {
@@ -29,7 +30,7 @@ bool AskForSleepingThreads() {
 void PrepareProcess(char** argv) {
   const bool anew = AskForSleepingThreads();
   CureBlas(argv);  // where it executes the program anew, the policy goes along
-  if (anew) ::execv("/proc/self/exe", argv);
+  if (anew) ExecuteThisProgram(argv, environ);
   KeepFreedMemory();  // also when the system refuses to execute: then threads spin, and all else is as it was
 }
 

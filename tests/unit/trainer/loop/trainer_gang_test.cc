@@ -151,6 +151,59 @@ TEST_F(TrainerGangTest, AFailureOfOneRanksSinkReachesAllRanksWithItsCode) {
   }
 }
 
+TEST_F(TrainerGangTest, ARankThatCannotGoOnTellsTheOthersItsReason) {
+  std::vector<datasets::PreparedCase> faulty = train_;
+  for (datasets::PreparedCase& one : faulty) std::fill(one.labels.begin(), one.labels.end(), kSyntheticClasses);
+  collective::RunGang(2, [&](collective::Communicator& communicator) {
+    TrainerOptions options;
+    options.job = SyntheticJob(1, 1);
+    options.classes = kSyntheticClasses;
+    options.train_cases = communicator.rank() == 1 ? faulty : train_;  // a class that the network does not have
+    options.communicator = &communicator;
+    options.device = "cpu";
+    const StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(std::move(options));
+    ASSERT_FALSE(trainer.ok());
+    if (communicator.rank() == 1) {
+      EXPECT_THAT(trainer.status().message(), HasSubstr("computing the loss"));
+      return;
+    }
+    EXPECT_EQ(trainer.code(), StatusCode::kRankFailure) << trainer.status();
+    EXPECT_THAT(trainer.status().message(), HasSubstr("rank 1"));
+    EXPECT_THAT(trainer.status().message(), HasSubstr("computing the loss")) << "the cause";
+  });
+}
+
+TEST_F(TrainerGangTest, RanksThatLearnACorrectionFromRank0TrainAsOneProcessDoes) {
+  wire::JobSpec job = SyntheticJob(/*epochs=*/1, /*iterations=*/4);
+  job.train.batch_size = 4;
+  const auto correct = [](Trainer& trainer) {
+    GradientCorrection correction;
+    correction.pull = 0.5;
+    correction.record = GradientCorrection::Record::kMeanGradient;
+    correction.anchor = trainer.Parameters();
+    for (float& value : correction.anchor->values()) value *= 0.5F;
+    const tensor::ParameterVector all = trainer.Parameters();
+    auto one = tensor::Schema::Create({all.schema().tensors().front()});
+    correction.shift = *tensor::ParameterVector::Zeros(std::make_shared<const tensor::Schema>(*one));
+    for (float& value : correction.shift->values()) value = 0.01F;
+    ASSERT_TRUE(trainer.SetCorrection(std::move(correction)).ok());
+  };
+  Digest means[2];
+  Hooks alone, gang;
+  alone.before = [&](int, Trainer& trainer) { correct(trainer); };
+  gang.before = [&](int rank, Trainer& trainer) {
+    if (rank == 0) correct(trainer);
+    ASSERT_TRUE(trainer.Synchronize().ok());
+  };
+  gang.after = [&](int rank, const Trainer& trainer) { means[rank] = trainer.MeanGradient().digest(); };
+  const Result plain = Run(job, 1)[0], one = Run(job, 1, alone)[0];
+  EXPECT_NE(plain.parameters.digest(), one.parameters.digest());
+  const std::vector<Result> two = Run(job, 2, gang);
+  ExpectClose(one, two[0]);
+  EXPECT_EQ(two[0].parameters.digest(), two[1].parameters.digest());
+  EXPECT_EQ(means[0], means[1]);
+}
+
 TEST_F(TrainerGangTest, ABatchTooSmallForTheRanksIsRefusedOnEveryRank) {
   collective::RunGang(3, [&](collective::Communicator& communicator) {
     TrainerOptions options;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -50,10 +51,9 @@ struct Probe {
   }
 };
 
-Probe RunProbe(const std::string& environment, const std::string& arguments) {
-  const std::string program = CONSILIUM_BIN_DIR "/blas_probe";
+Probe RunProgram(const std::string& program, const std::string& environment) {
   const std::string command = "echo 'a line on stdin' | env -u OPENBLAS_CORETYPE -u CONSILIUM_BLAS_CURE " +
-                              environment + " PROBE_TOKEN='kept as it is' " + program + " " + arguments;
+                              environment + " PROBE_TOKEN='kept as it is' " + program;
   std::FILE* pipe = ::popen(command.c_str(), "r");
   Probe probe;
   std::array<char, 4096> buffer;
@@ -61,6 +61,10 @@ Probe RunProbe(const std::string& environment, const std::string& arguments) {
     probe.output.append(buffer.data(), size);
   probe.exit_code = WEXITSTATUS(::pclose(pipe));
   return probe;
+}
+
+Probe RunProbe(const std::string& environment, const std::string& arguments) {
+  return RunProgram(CONSILIUM_BIN_DIR "/blas_probe " + arguments, environment);
 }
 
 std::string Cure(BlasCure cure) { return "cure=" + std::to_string(static_cast<int>(cure)); }
@@ -87,6 +91,21 @@ TEST_F(CureBlasTest, ArgumentsEnvironmentStandardInputAndExitCodeStay) {
   EXPECT_EQ(cured.Line("token"), "token=kept as it is");
   EXPECT_EQ(cured.Line("stdin"), "stdin=a line on stdin");
   EXPECT_THAT(cured.output, HasSubstr("argv1=train\nargv2=a b\nargv3=--set\nargv4=x=1\nargv5=\n"));
+}
+
+TEST_F(CureBlasTest, TheProcessKeepsItsNameForThoseWhoLookAtTheMachine) {
+  const Probe cured = RunProbe("", "");
+  ASSERT_EQ(cured.Line("cure"), Cure(BlasCure::kApplied));
+  EXPECT_EQ(cured.Line("name"), "name=blas_probe");
+}
+
+TEST_F(CureBlasTest, AProgramWhoseFileIsGoneIsExecutedAnewAllTheSame) {
+  const std::string copy = testing::TempDir() + "blas_probe_copy_" + std::to_string(::getpid());
+  // The shell opens the copy, removes it, and runs what it has open.
+  const Probe cured = RunProgram("sh -c 'cp " CONSILIUM_BIN_DIR "/blas_probe " + copy + " && exec 9<" + copy +
+                                     " && rm " + copy + " && exec /proc/self/fd/9'",
+                                 "");
+  EXPECT_EQ(cured.Line("cure"), Cure(BlasCure::kApplied)) << cured.output;
 }
 
 TEST_F(CureBlasTest, TheUsersOwnChoiceIsLeftAlone) {
