@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "comm/collective/communicator.h"
-#include "trainer/loop/gradient_correction.h"
+#include "trainer/local/gradient_correction.h"
 
 namespace consilium::trainer {
 

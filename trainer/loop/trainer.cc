@@ -9,10 +9,10 @@
 #include "comm/base/time.h"
 #include "comm/tensor/safetensors.h"
 #include "datasets/sampling/patch_sampler.h"
+#include "trainer/local/poly_schedule.h"
 #include "trainer/loop/batch_loader.h"
 #include "trainer/loop/batch_split.h"
 #include "trainer/loop/device.h"
-#include "trainer/loop/poly_schedule.h"
 #include "trainer/loop/pseudo_dice.h"
 #include "trainer/loop/step_engine.h"
 #include "trainer/models/parameters.h"
@@ -107,8 +107,8 @@ class TrainerImpl final : public Trainer {
   StatusOr<StepEngine::Evaluation> EvaluateBatches(const datasets::PatchSampler& sampler, std::int64_t first,
                                                    std::int64_t batches);
 
-  // A failure of this rank alone leaves the peers waiting: tell them why and break the gang, so that they fail now, with
-  // our reason, and not at their timeout.
+  // A failure of this rank alone leaves the peers waiting: tell them why and break the gang, so that they fail now,
+  // with our reason, and not at their timeout.
   Status Leave(Status failure) { return alone() ? failure : communicator_.Fail(std::move(failure)); }
 
   const TrainerOptions options_;
@@ -254,8 +254,7 @@ StatusOr<StepEngine::Evaluation> TrainerImpl::EvaluateBatches(const datasets::Pa
   }
   torch::Tensor sum = torch::cat({torch::tensor({loss}, torch::kFloat64), counts.flatten()});
   RETURN_IF_ERROR(communicator_.AllReduceSum(sum, "sharing the validation"));
-  return StepEngine::Evaluation{sum[0].item<double>(),
-                                sum.slice(0, 1).reshape({3, options_.classes - 1}).contiguous()};
+  return StepEngine::Evaluation{sum[0].item<double>(), sum.slice(0, 1).reshape({3, options_.classes - 1}).contiguous()};
 }
 
 StatusOr<double> TrainerImpl::TrainingLoss(std::int64_t batches) {

@@ -27,7 +27,7 @@
 #include "comm/tensor/parameter_vector.h"
 #include "comm/wire/job.h"
 #include "datasets/preprocess/prepared_case.h"
-#include "trainer/loop/gradient_correction.h"
+#include "trainer/local/gradient_correction.h"
 
 namespace consilium::trainer {
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "trainer/loop/poly_schedule.h"
+#include "trainer/local/poly_schedule.h"
 
 namespace consilium::trainer {
 namespace {
