@@ -2,6 +2,7 @@
 
 #include "comm/base/ids.h"
 #include "comm/wire/job_compression.h"
+#include "comm/wire/job_personal.h"
 #include "comm/wire/job_strategy.h"
 
 namespace consilium::wire {
@@ -120,14 +121,16 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.Read("round_deadline", &federation->round_deadline, Rule<Duration>([](const Duration& deadline) {
                 return deadline >= std::chrono::seconds(1) ? std::string() : std::string("at least 1s");
               }));
+  federation->local_momentum = LocalMomentum::kAuto;  // also where there is no `local`
   reader.ReadMap("local", [&](ConfigReader& nested) {
     nested.Read("epochs", &federation->local_epochs, kPositive);
     nested.Read("iterations", &federation->local_iterations, kPositive);
     if (nested.Has("epochs") && nested.Has("iterations"))
       nested.Refuse("iterations", "either epochs or iterations, not both");
+    ReadLocalMomentum(nested, federation);
   });
   reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
-  reader.RefuseUnbuilt("personal", "every parameter is shared");
+  ReadPersonal(reader, federation);
   reader.RefuseUnbuilt("secure_aggregation",
                        "updates travel in the clear inside mutual TLS; the coordinator sees them");
   reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
@@ -162,7 +165,10 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
-  if (job.has_federation) RETURN_IF_ERROR(ResolveStrategy(root, &job));
+  if (job.has_federation) {
+    RETURN_IF_ERROR(ResolveStrategy(root, &job));
+    RETURN_IF_ERROR(ResolvePersonal(root, &job));
+  }
   if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
@@ -218,6 +224,7 @@ Json JobToJson(const JobSpec& job) {
                           {"local", local},
                           {"strategy", StrategyToJson(federation)},
                           {"compression", CompressionToJson(federation.compression)}};
+    AddPersonal(federation, &json["federation"]);
   }
   return json;
 }

@@ -69,6 +69,26 @@ enum class EvaluateOn {
   kHeldout,     // cases that nobody trains on; nothing is chosen by them
 };
 
+// What becomes of a site's optimizer momentum between two rounds.
+enum class LocalMomentum {
+  kAuto,   // in the job file only: keep, but reset for fednova
+  kKeep,   // goes on where it was: one site equals centralised training
+  kReset,  // begins at 0 in each round
+};
+
+// A model of its own for each site, besides the shared one.
+enum class PersonalizationMethod {
+  kNone,
+  kFinetune,  // the final model, trained on for some steps at each site
+  kDitto,     // a second model, trained in every round and held near the global one (Li et al., ICML 2021)
+};
+struct PersonalizationSpec {
+  PersonalizationMethod method = PersonalizationMethod::kNone;
+  std::int64_t iterations = 100;  // finetune: optimizer steps
+  double learning_rate = 0;       // finetune: constant; resolved: a tenth of train.learning_rate
+  double lambda = 0.1;            // ditto: the pull towards the global model
+};
+
 struct FederationSpec {
   std::int64_t rounds = 10;
   RoundMode mode = RoundMode::kClose;
@@ -78,11 +98,14 @@ struct FederationSpec {
   std::int64_t sites_over_select = 0;  // asked beyond that; the round closes when as many as wanted have replied
   std::int64_t sites_enough = 0;       // so many replies, and a grace for the others, close the round; 0: all
   Duration round_deadline = std::chrono::minutes(20);
-  std::int64_t local_epochs = 1;           // epochs a round; ...
-  std::int64_t local_iterations = 0;       // ... or, when > 0, one epoch of that many iterations a round
+  std::int64_t local_epochs = 1;      // epochs a round; ...
+  std::int64_t local_iterations = 0;  // ... or, when > 0, one epoch of that many iterations a round
+  LocalMomentum local_momentum = LocalMomentum::kKeep;
   std::string strategy = "fedavg";         // a name of the catalogue (wire/strategy.h)
   std::string weighting = "examples";      // examples | equal
   StrategyParameters strategy_parameters;  // all of the strategy's, defaults filled in
+  std::vector<std::string> personal;       // patterns of tensors that never leave a site (wire/shared_schema.h)
+  PersonalizationSpec personalization;
   // "clustered" only: group name to its sites; empty: groups are found.
   std::map<std::string, std::vector<std::string>> strategy_groups;
   // "mixing" only: whose models a site's new model is made of; rows need not sum to 1.  Empty: made by the parameters.

@@ -23,7 +23,7 @@ void Fields(Io& io, WorkerFailed& failed) {
 template <typename Io>
 void Fields(Io& io, WorkerTask& task) {
   Fields(io, task.task), io(task.job_json), io(task.data_dir), io(task.model_path), io(task.update_path),
-      io(task.state_in), io(task.state_out), io(task.output_dir);
+      io(task.state_in), io(task.state_out), io(task.output_dir), io(task.auxiliary_path), io(task.site);
 }
 template <typename Io>
 void Fields(Io&, WorkerCancel&) {}

@@ -10,7 +10,7 @@
 
 namespace consilium::wire {
 
-inline constexpr std::uint32_t kWorkerProtocol = 1;
+inline constexpr std::uint32_t kWorkerProtocol = 2;
 
 // --- trainer to client
 // -------------------------------------------------------------------------------------------------------
@@ -44,13 +44,15 @@ using WorkerMessage = std::variant<WorkerHello, WorkerProgress, WorkerDone, Work
 // -------------------------------------------------------------------------------------------------------
 struct WorkerTask {
   TaskKey task;
-  std::string job_json;     // the resolved job
-  std::string data_dir;     // holds the raw data set's folder (and, for kEvaluate, `heldout/`)
-  std::string model_path;   // in: safetensors, the global model
-  std::string update_path;  // kTrain, out: safetensors, the trained weights
-  std::string state_in;    // kTrain, in: what the site kept after the previous round (optimizer); "" in the first round
-  std::string state_out;   // kTrain, out: what to keep for the next round
-  std::string output_dir;  // kEvaluate, out: predictions and summary.json
+  std::string job_json;        // the resolved job
+  std::string data_dir;        // holds the raw data set's folder (and, for kEvaluate, `heldout/`)
+  std::string model_path;      // in: safetensors, the global model
+  std::string update_path;     // kTrain, out: what is uploaded (update_format.h)
+  std::string state_in;        // in: what the site kept after its last round (optimizer, personal parts); "" before it
+  std::string state_out;       // kTrain, out: what to keep for the next round
+  std::string output_dir;      // kEvaluate and kValidate, out: predictions and summary.json
+  std::string auxiliary_path;  // kTrain, in: safetensors, what the strategy's local method needs; "" when nothing
+  std::string site;            // whose task; decides nothing but the random rounding of compressed updates
   friend bool operator==(const WorkerTask&, const WorkerTask&) = default;
 };
 // Stop the task in hand; the trainer answers WorkerFailed{kCancelled}.

@@ -4,12 +4,11 @@
 
 #include "comm/base/file.h"
 #include "datasets/image/image_io.h"
+#include "trainer/loop/shared_counts.h"
 #include "trainer/models/torch_guard.h"
 
 namespace consilium::trainer {
 namespace {
-
-constexpr std::int64_t kCounts = 4;  // true/false positive, false negative, true negative
 
 std::vector<std::int16_t> ForegroundLabels(const datasets::DatasetDescription& description) {
   std::vector<std::int16_t> labels;
@@ -36,22 +35,6 @@ StatusOr<std::vector<LabelCounts>> ValidateCase(const FinalValidationOptions& op
   return CountLabels(prediction, reference, labels);
 }
 
-void Put(const std::vector<LabelCounts>& counts, torch::Tensor row) {
-  for (std::size_t label = 0; label < counts.size(); ++label) {
-    const LabelCounts& one = counts[label];
-    row[static_cast<std::int64_t>(label)] =
-        torch::tensor({one.true_positive, one.false_positive, one.false_negative, one.true_negative}, torch::kInt64);
-  }
-}
-
-std::vector<LabelCounts> Get(const torch::Tensor& row) {
-  std::vector<LabelCounts> counts;
-  const auto at = row.accessor<std::int64_t, 2>();
-  for (std::int64_t label = 0; label < row.size(0); ++label)
-    counts.push_back({at[label][0], at[label][1], at[label][2], at[label][3]});
-  return counts;
-}
-
 }  // namespace
 
 StatusOr<EvaluationSummary> ValidateWholeCases(const FinalValidationOptions& options) {
@@ -61,24 +44,24 @@ StatusOr<EvaluationSummary> ValidateWholeCases(const FinalValidationOptions& opt
   summary.labels = ForegroundLabels(options.data->dataset.description);
   RETURN_IF_ERROR(communicator.Agree(MakeDirectories(options.predictions)));
   const auto total = static_cast<std::int64_t>(cases.size());
-  torch::Tensor table = torch::zeros({total, static_cast<std::int64_t>(summary.labels.size()), kCounts}, torch::kInt64);
+  CountsByCase rows(cases.size());
   // In rounds of a case a rank, so that no rank waits longer for another than one case takes.
   for (std::int64_t first = 0; first < total; first += communicator.world()) {
     Status mine = options.should_stop && options.should_stop() ? Cancelled("validation was asked to stop") : Status();
     const std::int64_t number = first + communicator.rank();
     if (mine.ok() && number < total) {
-      const auto counts = ValidateCase(options, cases[static_cast<std::size_t>(number)], summary.labels);
+      auto counts = ValidateCase(options, cases[static_cast<std::size_t>(number)], summary.labels);
       mine = counts.status();
-      if (counts.ok()) Put(*counts, table[number]);
+      if (counts.ok()) rows[static_cast<std::size_t>(number)] = *std::move(counts);
     }
     RETURN_IF_ERROR(communicator.Agree(mine));
     if (options.on_cases) options.on_cases(std::min(first + communicator.world(), total), total);
   }
-  if (total > 0) RETURN_IF_ERROR(communicator.AllReduceSum(table, "sharing the validation's counts"));
-  for (std::int64_t number = 0; number < total; ++number) {
-    const std::string& id = cases[static_cast<std::size_t>(number)].id;
+  RETURN_IF_ERROR(ShareCounts(communicator, summary.labels.size(), &rows));
+  for (std::size_t number = 0; number < cases.size(); ++number) {
+    const std::string& id = cases[number].id;
     ASSIGN_OR_RETURN(const datasets::CaseFiles files, datasets::FindCase(options.data->dataset, id));
-    summary.cases.push_back({PredictionPath(options, id).string(), files.label.string(), Get(table[number])});
+    summary.cases.push_back({PredictionPath(options, id).string(), files.label.string(), rows[number]});
   }
   return summary;
 }

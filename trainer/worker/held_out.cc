@@ -31,11 +31,11 @@ StatusOr<std::vector<datasets::CaseFiles>> LabelledFolder(const datasets::RawDat
 
 }  // namespace
 
-StatusOr<HeldOutCases> FindHeldOut(const datasets::RawDataset& dataset, const wire::DataSpec& data,
-                                   const fs::path& data_dir) {
+StatusOr<HeldOutCases> FindCases(const datasets::RawDataset& dataset, const wire::DataSpec& data,
+                                 const fs::path& data_dir, CasesFrom from) {
   HeldOutCases held_out;
   const fs::path folder = data_dir / "heldout";
-  if (fs::is_directory(folder / "imagesTs")) {
+  if (from == CasesFrom::kHeldOut && fs::is_directory(folder / "imagesTs")) {
     held_out.source = "heldout";
     ASSIGN_OR_RETURN(held_out.cases, LabelledFolder(dataset, folder / "imagesTs", folder / "labelsTs"));
   } else {

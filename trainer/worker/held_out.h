@@ -16,9 +16,13 @@ struct HeldOutCases {
   std::string source;  // "heldout" | "validation fold"
 };
 
-// data_dir/heldout/{imagesTs,labelsTs} when there is one, else the fold's validation cases.  Errors: InvalidArgument
-// when a held-out case has no label (all of them are named) or there is no case at all.
-StatusOr<HeldOutCases> FindHeldOut(const datasets::RawDataset& dataset, const wire::DataSpec& data,
-                                   const std::filesystem::path& data_dir);
+enum class CasesFrom {
+  kHeldOut,         // data_dir/heldout/{imagesTs,labelsTs} when there is one, else the fold's validation cases
+  kValidationFold,  // the validation cases of the job's fold
+};
+
+// Errors: InvalidArgument when a held-out case has no label (all of them are named) or there is no case at all.
+StatusOr<HeldOutCases> FindCases(const datasets::RawDataset& dataset, const wire::DataSpec& data,
+                                 const std::filesystem::path& data_dir, CasesFrom from);
 
 }  // namespace consilium::trainer

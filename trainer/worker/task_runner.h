@@ -27,6 +27,12 @@ class TaskRunner {
   virtual ~TaskRunner() = default;
   // May throw (torch does): the session turns an exception into a failed task and lives on.
   virtual StatusOr<TaskResult> Run(const wire::WorkerTask& task, TaskMonitor& monitor) = 0;
+  // Not OK when no further task can be done, as after the death of a rank: the session then ends with it, without
+  // answering the task in hand, and the client starts a new trainer that does it again.
+  virtual Status broken() const { return {}; }
+  // There was nothing to do for a while (SessionOptions::idle_interval): lets others know that we live.  A failure ends
+  // the session.
+  virtual Status Idle() { return {}; }
 };
 
 }  // namespace consilium::trainer

@@ -52,11 +52,11 @@ class Inbox {
     closed_because_ = std::move(reason);
     changed_.notify_one();
   }
-  // The next task; nothing when the client is gone, also when tasks are left.
-  std::optional<Item> Take() {
+  // The next task; nothing when the client is gone, also when tasks are left, or when `patience` ran out.
+  std::optional<Item> Take(Duration patience) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || !tasks_.empty(); });
-    if (closed_) return std::nullopt;
+    changed_.wait_for(lock, patience, [this] { return closed_ || !tasks_.empty(); });
+    if (closed_ || tasks_.empty()) return std::nullopt;
     Item item = std::move(tasks_.front());
     tasks_.pop_front();
     return item;
@@ -139,13 +139,19 @@ wire::WorkerMessage Answer(const wire::WorkerTask& task, const StatusOr<TaskResu
 Status Work(int descriptor, TaskRunner& runner, Inbox& inbox, const SessionOptions& options) {
   RETURN_IF_ERROR(wire::WriteFrame(
       descriptor, wire::Encode(wire::WorkerMessage(wire::WorkerHello{wire::kWorkerProtocol, options.build}))));
-  while (std::optional<Inbox::Item> item = inbox.Take()) {
+  while (!inbox.closed()) {
+    const std::optional<Inbox::Item> item = inbox.Take(options.idle_interval);
+    if (!item) {
+      if (!inbox.closed()) RETURN_IF_ERROR(runner.Idle());
+      continue;
+    }
     Log(LogLevel::kInfo, "task_started", {{"task", item->task.task}});
     Monitor monitor(descriptor, inbox, *item, options);
     const StatusOr<TaskResult> result = RunGuarded(runner, item->task, monitor);
     Log(result.ok() ? LogLevel::kInfo : LogLevel::kWarning, result.ok() ? "task_done" : "task_failed",
         {{"task", item->task.task},
          {"reason", result.ok() ? "" : Shortened(result.status().ToString(), kLoggedBytesMax)}});
+    if (const Status broken = runner.broken(); !broken.ok()) return broken;
     if (inbox.closed()) break;  // nobody to tell
     RETURN_IF_ERROR(wire::WriteFrame(descriptor, wire::Encode(Answer(item->task, result))));
   }

@@ -12,6 +12,7 @@ namespace consilium::trainer {
 struct SessionOptions {
   std::string build;                                            // for WorkerHello
   Duration progress_interval = std::chrono::milliseconds(250);  // at most one WorkerProgress in that time
+  Duration idle_interval = std::chrono::seconds(20);            // from one TaskRunner::Idle() to the next
   const Clock* clock = &SystemClock();
 };
 
@@ -22,7 +23,7 @@ struct SessionOptions {
 // while another is in hand waits for its turn (at most 16 do).  A cancel without a task is ignored.
 //
 // OK when the client closed between messages.  Errors: DataLoss for bytes that are no request; Unavailable when the
-// client went away while we had something to say.  Does not close `descriptor`.
+// client went away while we had something to say; the runner's when it is broken.  Does not close `descriptor`.
 Status Serve(int descriptor, TaskRunner& runner, const SessionOptions& options);
 
 }  // namespace consilium::trainer

@@ -189,7 +189,6 @@ TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
                                  "federation.mode=secure",
                                  "federation.sites.fraction=0.5",
                                  "federation.sites.over_select=1",
-                                 "federation.personal=[norm]",
                                  "federation.secure_aggregation.enabled=true",
                                  "federation.privacy.epsilon=8",
                                  "simulation.clients=100"}) {
