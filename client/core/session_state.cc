@@ -116,7 +116,9 @@ void SessionState::ForgetJob(const JobId& job) {
 std::string SessionState::StateBefore(const wire::TaskKey& task) const {
   const auto states = kept_.find(task.job);
   if (states == kept_.end()) return "";
-  auto next = states->second.lower_bound(task.round);
+  // Training goes on from an earlier round; everything else looks at what this round's training left, if there is any.
+  auto next = task.kind == wire::TaskKind::kTrain ? states->second.lower_bound(task.round)
+                                                  : states->second.upper_bound(task.round);
   if (next == states->second.begin()) return "";
   --next;
   return FileOf("state", task.job, next->first, next->second);

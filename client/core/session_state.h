@@ -54,7 +54,8 @@ class SessionState {
   void Forget(const wire::TaskKey& task);
   void ForgetJob(const JobId& job);
 
-  // The state to start this training task from: that of the newest earlier round; "" when there is none.
+  // The state for this task: for training that of the newest earlier round, for evaluation that of the newest round up
+  // to the task's own (personal parts, a personal model); "" when there is none.
   std::string StateBefore(const wire::TaskKey& task) const;
   // Every file that this state speaks of, relative to the work folder.
   std::set<std::string> Files() const;

@@ -92,8 +92,7 @@ void SessionMachine::StartRun() {
   work_->stage = Stage::kRunning;
   work_->last_sign = now_;
   const wire::TaskKey& task = work_->task.task;
-  const std::string state_in = task.kind == wire::TaskKind::kTrain ? state_.StateBefore(task) : "";
-  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest, state_in});
+  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task)});
   Beat();
 }
 

@@ -31,6 +31,17 @@ void LogEvent(const std::string& event, const Json& fields) {
   Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, event, log_fields);
 }
 
+TrainerOptions TrainerFor(const ClientOptions& options, const WorkFolder& folder) {
+  TrainerOptions trainer{.socket_folder = folder.sockets(), .log = folder.trainer_log()};
+  if (options.ranks.count > 1) {
+    trainer.command = {options.ranks.launcher, "-np", std::to_string(options.ranks.count)};
+    for (const std::string& option : options.ranks.launcher_options) trainer.command.push_back(option);
+    trainer.worker_arguments = {"--gang"};
+  }
+  trainer.command.push_back(options.trainer.string());
+  return trainer;
+}
+
 class Client {
  public:
   Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<transport::BlobStore> blobs,
@@ -86,10 +97,9 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
               [this](const Status& reason) {
                 Step(ConnectionLost{reason, Jitter()});
               }});
-  trainer_ = std::make_unique<TrainerSeat>(
-      TrainerOptions{
-          .command = {options_.trainer.string()}, .socket_folder = folder_.sockets(), .log = folder_.trainer_log()},
-      &loop_, [this](const TrainerEvent& event) { std::visit([this](const auto& input) { Step(input); }, event); });
+  trainer_ = std::make_unique<TrainerSeat>(TrainerFor(options_, folder_), &loop_, [this](const TrainerEvent& event) {
+    std::visit([this](const auto& input) { Step(input); }, event);
+  });
 }
 
 Status Client::Run() {
@@ -156,14 +166,15 @@ void Client::Execute(const RunTask& action) {
   wire::WorkerTask task{.task = action.task,
                         .job_json = action.job_json,
                         .data_dir = options_.data.string(),
-                        .model_path = blobs_->PathOf(action.model).string()};
-  if (action.task.kind == wire::TaskKind::kTrain) {
+                        .model_path = blobs_->PathOf(action.model).string(),
+                        .site = options_.kit.self.name};
+  if (!action.state_in.empty()) task.state_in = folder_.PathOf(action.state_in).string();
+  if (wire::HasUpload(action.task.kind))
     task.update_path = folder_.PathOf(UpdateFile(action.task)).string();
-    task.state_in = action.state_in.empty() ? "" : folder_.PathOf(action.state_in).string();
-    task.state_out = folder_.PathOf(StateFile(action.task)).string();
-  } else {
-    task.output_dir = folder_.predictions(action.task.job).string();
-  }
+  if (action.task.kind == wire::TaskKind::kEvaluate) task.output_dir = folder_.predictions(action.task.job).string();
+  if (action.task.kind == wire::TaskKind::kValidate)
+    task.output_dir = (folder_.predictions(action.task.job) / "validation").string();
+  if (action.task.kind == wire::TaskKind::kTrain) task.state_out = folder_.PathOf(StateFile(action.task)).string();
   trainer_->Run(task);
 }
 

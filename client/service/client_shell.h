@@ -10,12 +10,20 @@
 
 namespace consilium::client {
 
+// A site that is a cluster: its trainer is started by mpirun, as so many ranks that train each task together.
+struct SiteRanks {
+  std::int64_t count = 1;                     // 1: no launcher
+  std::string launcher = "mpirun";            // a path, or a name on PATH
+  std::vector<std::string> launcher_options;  // between "-np COUNT" and the program, e.g. "--hostfile", "nodes"
+};
+
 struct ClientOptions {
   transport::Kit kit;  // with the coordinator's host and port
   std::string proxy;   // as GrpcClientOptions::proxy
   std::filesystem::path data;
   std::filesystem::path state;
   std::filesystem::path trainer;  // the program
+  SiteRanks ranks;
   SessionOptions session;
 };
 

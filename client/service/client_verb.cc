@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kRanksMax = 4096;
+
 // "hub.example.org:8443", "[2001:db8::1]:8443".
 Status ParseAddress(const std::string& text, transport::Kit* kit) {
   if (text.empty()) return Status();
@@ -42,6 +44,7 @@ StatusOr<fs::path> TrainerAt(const std::string& given) {
 int ClientVerb(const Arguments& arguments) {
   std::string kit, data, state, coordinator, proxy, trainer;
   bool exit_when_done = false;
+  SiteRanks ranks;
   Command command(
       "consilium client",
       "Takes part in a federation: connects outward to the coordinator, trains on the data of this site in a child "
@@ -57,6 +60,11 @@ int ClientVerb(const Arguments& arguments) {
                  "http://[NAME:PASSWORD@]HOST:PORT of an HTTP proxy on the way, or none (default: the variables "
                  "https_proxy and no_proxy)");
   command.Option("--trainer", &trainer, "the trainer program (default: consilium-trainer beside this one, or on PATH)");
+  command.Option("--ranks", &ranks.count,
+                 "train on so many ranks together, started by mpirun; the federation sees one site (default: 1)");
+  command.Option("--mpirun", &ranks.launcher, "the launcher (default: mpirun)");
+  command.Option("--mpirun-args", &ranks.launcher_options,
+                 "option for the launcher, e.g. --mpirun-args=--hostfile --mpirun-args=nodes; may be repeated");
   command.Flag("--exit-when-done", &exit_when_done, "end when the job is over, with its result as exit code");
   return command.Run(arguments, [&]() -> Status {
     ClientOptions options;
@@ -64,6 +72,11 @@ int ClientVerb(const Arguments& arguments) {
     RETURN_IF_ERROR(ParseAddress(coordinator, &options.kit));
     options.proxy = proxy;
     ASSIGN_OR_RETURN(options.trainer, TrainerAt(trainer));
+    if (ranks.count < 1 || ranks.count > kRanksMax)
+      return InvalidArgument("--ranks ", ranks.count, ": expected 1 to ", kRanksMax);
+    if (ranks.count == 1 && !ranks.launcher_options.empty())
+      return InvalidArgument("--mpirun-args is for a site of several ranks: give --ranks too");
+    options.ranks = ranks;
     std::error_code error;
     if (!fs::is_directory(data, error))
       return InvalidArgument("--data ", data, " is not a folder; give the one that holds the raw data set's folder");

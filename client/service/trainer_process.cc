@@ -135,6 +135,7 @@ StatusOr<std::unique_ptr<TrainerProcess>> TrainerProcess::Start(const TrainerOpt
   SubprocessOptions child_options{.arguments = options.command, .output = options.log};
   for (const std::string& argument : {std::string("worker"), std::string("--socket"), path.string()})
     child_options.arguments.push_back(argument);
+  for (const std::string& argument : options.worker_arguments) child_options.arguments.push_back(argument);
   ASSIGN_OR_RETURN(Subprocess child, Subprocess::Start(child_options));
   std::unique_ptr<TrainerProcess> process(
       new TrainerProcess(options, loop, std::move(handlers), std::move(child), log_begin));

@@ -19,7 +19,8 @@
 namespace consilium::client {
 
 struct TrainerOptions {
-  std::vector<std::string> command;                     // "worker --socket PATH" is added
+  std::vector<std::string> command;                     // "worker --socket PATH" is added, then ...
+  std::vector<std::string> worker_arguments;            // ... these
   std::filesystem::path socket_folder;                  // private; exists
   std::filesystem::path log;                            // the child's stdout and stderr, appended
   Duration greeting_timeout = std::chrono::minutes(2);  // a cold start reads LibTorch from a slow disk

@@ -94,7 +94,7 @@ void TrainerSeat::Handle(const wire::WorkerDone& done) {
   const std::string path = task_->update_path;
   task_.reset();
   cancel_timer_.cancel();
-  if (done.task.kind == wire::TaskKind::kEvaluate)
+  if (!wire::HasUpload(done.task.kind))
     return Tell(WorkerFinished{done.task, done.weight, done.metrics, {}});
   boost::asio::post(hashing_, [this, done, path] {
     const StatusOr<wire::BlobManifest> manifest = wire::ManifestOfFile(path);

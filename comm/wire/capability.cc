@@ -5,11 +5,52 @@
 
 namespace consilium::wire {
 
-std::set<std::string> FeaturesOfThisBuild() { return {"async", "auxiliary", "validate"}; }
+namespace {
+
+// "" for what every site can do.
+std::string FeatureOf(LocalMethod method) {
+  switch (method) {
+    case LocalMethod::kPlain:
+      return "";
+    case LocalMethod::kProximal:
+      return "local:proximal";
+    case LocalMethod::kScaffold:
+      return "local:scaffold";
+    case LocalMethod::kFedDyn:
+      return "local:feddyn";
+    case LocalMethod::kDitto:
+      return "personalization";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::set<std::string> FeaturesOfThisBuild() {
+  std::set<std::string> features = {"async",          "auxiliary", "compression",     "delta",
+                                    "local_momentum", "personal",  "personalization", "validate"};
+  for (const StrategySpec& strategy : Strategies()) {
+    features.insert(FeatureOf(strategy.local));
+    if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
+  }
+  features.erase("");
+  return features;
+}
 
 std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   std::set<std::string> needed;
   if (!job.has_federation) return needed;
+  const FederationSpec& federation = job.federation;
+  const StrategySpec* strategy = FindStrategy(federation.strategy);
+  CONSILIUM_CHECK(strategy != nullptr, federation.strategy);
+  needed.insert(FeatureOf(strategy->local));
+  needed.erase("");
+  if (!strategy->metric.empty()) needed.insert("metric:" + std::string(strategy->metric));
+  if (strategy->update == UpdateKind::kDelta) needed.insert("delta");
+  if (federation.compression.scheme != tensor::Compression::kNone) needed.insert("compression");
+  if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
+  if (!federation.personal.empty()) needed.insert("personal");
+  if (federation.personalization.method != PersonalizationMethod::kNone) needed.insert("personalization");
   return needed;
 }
 

@@ -88,6 +88,7 @@ Status LocalFederation::StartClient(const std::string& site, const fs::path& dat
                                         Concat("127.0.0.1:", port_)};
   if (!options_.job.empty()) arguments.push_back("--exit-when-done");
   if (!options_.trainer.empty()) arguments.insert(arguments.end(), {"--trainer", options_.trainer.string()});
+  arguments.insert(arguments.end(), options_.client_arguments.begin(), options_.client_arguments.end());
   RETURN_IF_ERROR(MakeDirectories(options_.folder / "clients"));
   StatusOr<Subprocess> process =
       Subprocess::Start({.arguments = std::move(arguments), .environment = EnvironmentOf(site), .output = log(site)});

@@ -23,6 +23,7 @@ class LocalFederation {
     std::map<std::string, std::string> environment;
     Json operators = Json::array();                  // as in project.yaml
     std::vector<std::string> coordinator_arguments;  // beside the usual ones
+    std::vector<std::string> client_arguments;       // added to every client's command line
   };
 
   // Provisions the kits.

@@ -55,7 +55,6 @@ class TrainingRunner final : public TaskRunner {
     if (!result.ok() && result.code() != StatusCode::kCancelled) trainer_.reset();
     return result;
   }
-  Status broken() const override { return gang_.failure(); }
 
  private:
   bool first_rank() const { return gang_.rank() == 0; }

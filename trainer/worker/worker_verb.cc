@@ -1,13 +1,15 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <torch/version.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 
+#include "comm/collective/rendezvous.h"
+#include "trainer/loop/environment.h"
+#include "trainer/worker/gang_runner.h"
 #include "trainer/worker/training_runner.h"
 #include "trainer/worker/worker.h"
 #include "trainer/worker/worker_session.h"
@@ -41,28 +43,53 @@ StatusOr<int> TakeInherited(std::int64_t number) {
   return descriptor;
 }
 
+struct WorkerArguments {
+  std::string socket;
+  std::int64_t fd = -1;
+  bool gang = false;
+};
+
+Status ServeClient(const WorkerArguments& arguments, TaskRunner& runner) {
+  ASSIGN_OR_RETURN(const int descriptor,
+                   arguments.socket.empty() ? TakeInherited(arguments.fd) : ConnectTo(arguments.socket));
+  SessionOptions options;
+  options.build = BuildName();
+  const Status status = Serve(descriptor, runner, options);
+  ::close(descriptor);
+  return status;
+}
+
+// One rank of a site that is a cluster.  Rank 0 greets the client when all ranks have come.
+Status ServeInGang(const WorkerArguments& arguments) {
+  collective::ConnectOptions options;
+  options.build = BuildName();
+  // Ranks wait for each other's largest case of an evaluation, and for models to be read and written by rank 0.
+  options.step_timeout = std::chrono::minutes(5);
+  ASSIGN_OR_RETURN(const std::unique_ptr<collective::Communicator> gang, collective::Connect(options));
+  const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner(gang.get());
+  if (gang->rank() != 0) return FollowTasks(*gang, *runner);
+  GangRunner all(*gang, *runner);
+  return ServeClient(arguments, all);
+}
+
 }  // namespace
 
 int WorkerVerb(const Arguments& arguments) {
   Command command("consilium-trainer worker",
                   "Trains and evaluates for a site client, which starts it; ends when the client does.",
                   "consilium-trainer worker --socket /run/consilium/trainer.sock");
-  std::string path;
-  std::int64_t number = -1;
-  command.Option("--socket", &path, "Unix-domain socket that the client listens on");
-  command.Option("--fd", &number, "connected socket that the client handed down");
+  WorkerArguments options;
+  command.Option("--socket", &options.socket, "Unix-domain socket that the client listens on");
+  command.Option("--fd", &options.fd, "connected socket that the client handed down");
+  command.Flag("--gang", &options.gang, "one rank of several that mpirun, torchrun or srun started together");
   return command.Run(arguments, [&]() -> Status {
-    if (path.empty() == (number < 0)) return InvalidArgument("give one of --socket PATH and --fd NUMBER");
+    if (options.socket.empty() == (options.fd < 0)) return InvalidArgument("give one of --socket PATH and --fd NUMBER");
     // A trainer whose client is gone would compute for nobody.  The closed socket ends it between two steps, this at
-    // once.
+    // once; a rank's parent is its launcher, which dies with the client.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ASSIGN_OR_RETURN(const int descriptor, path.empty() ? TakeInherited(number) : ConnectTo(path));
+    if (options.gang) return ServeInGang(options);
     const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner();
-    SessionOptions options;
-    options.build = Concat(kVersion, ", LibTorch ", TORCH_VERSION);
-    const Status status = Serve(descriptor, *runner, options);
-    ::close(descriptor);
-    return status;
+    return ServeClient(options, *runner);
   });
 }
 

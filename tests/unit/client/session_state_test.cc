@@ -51,6 +51,9 @@ TEST(SessionState, KeepsTheTwoNewestStatesAlsoOnceTheUpdateCounts) {
   for (int round = 0; round < 4; ++round) state.Add({Key(round), Trained{Blob("u"), 1, {}}});
   EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors");
   EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+  wire::TaskKey evaluation = Key(3);
+  evaluation.kind = wire::TaskKind::kEvaluate;
+  EXPECT_EQ(state.StateBefore(evaluation), "trial/state-3.0.safetensors") << "what this round's training left";
   EXPECT_EQ(state.StateBefore(Key(2)), "");
   state.Forget(Key(3));
   EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors")

@@ -15,12 +15,23 @@ namespace {
 
 class FakeRunner final : public TaskRunner {
  public:
+  Status broken() const override { return broken_; }
+  Status Idle() override {
+    if (++idle_ == 3) idle_thrice_.set_value();
+    return {};
+  }
+  void Break(Status why) { broken_ = std::move(why); }
+  std::future<void> IdleThrice() { return idle_thrice_.get_future(); }
+
   using Body = std::function<StatusOr<TaskResult>(const wire::WorkerTask&, TaskMonitor&)>;
   explicit FakeRunner(Body body) : body_(std::move(body)) {}
   StatusOr<TaskResult> Run(const wire::WorkerTask& task, TaskMonitor& monitor) override { return body_(task, monitor); }
 
  private:
   const Body body_;
+  Status broken_;
+  int idle_ = 0;
+  std::promise<void> idle_thrice_;
 };
 
 // A session on its own thread and the client's end of its socket.
@@ -59,6 +70,7 @@ class Worker {
   }
   Status Result() { return session_.get(); }
   const wire::WorkerHello& hello() const { return hello_; }
+  FakeRunner& runner() { return runner_; }
 
  private:
   FakeRunner runner_;
@@ -188,6 +200,28 @@ TEST(WorkerSession, ProgressIsSentAtMostOnceAnInterval) {
     EXPECT_EQ(progress.metrics.at("step"), step);
     EXPECT_EQ(progress.progress, step / 100);
   }
+  worker.Expect<wire::WorkerDone>();
+}
+
+TEST(WorkerSession, ARunnerThatIsBrokenEndsTheSessionAndLeavesTheTaskUnansweredForTheNextTrainer) {
+  FakeRunner* runner = nullptr;
+  Worker worker([&](const auto&, auto&) -> StatusOr<TaskResult> {
+    runner->Break(Status(StatusCode::kRankFailure, "rank 1 is gone"));
+    return Failed("what it looked like from here");
+  });
+  runner = &worker.runner();
+  worker.Send(TaskOf(0));
+  const Status status = worker.Result();
+  EXPECT_EQ(status.code(), StatusCode::kRankFailure);
+  EXPECT_EQ(status.message(), "rank 1 is gone");
+}
+
+TEST(WorkerSession, WhenNothingIsToDoTheRunnerIsToldAgainAndAgain) {
+  SessionOptions options;
+  options.idle_interval = std::chrono::milliseconds(1);
+  Worker worker([](const auto&, auto&) { return TaskResult(); }, options);
+  worker.runner().IdleThrice().wait();
+  worker.Send(TaskOf(0));
   worker.Expect<wire::WorkerDone>();
 }
 
