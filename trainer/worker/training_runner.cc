@@ -11,6 +11,7 @@
 #include "trainer/models/torch_guard.h"
 #include "trainer/worker/evaluation_task.h"
 #include "trainer/worker/federated_round.h"
+#include "trainer/worker/statistics_task.h"
 
 namespace consilium::trainer {
 namespace {
@@ -49,7 +50,17 @@ class TrainingRunner final : public TaskRunner {
   StatusOr<TaskResult> Run(const wire::WorkerTask& task, TaskMonitor& monitor) override {
     StatusOr<TaskResult> result = GuardTorch("the task", [&]() -> StatusOr<TaskResult> {
       ASSIGN_OR_RETURN(const wire::JobSpec job, ReadJobText(task.job_json));
-      return task.task.kind == wire::TaskKind::kTrain ? Train(job, task, monitor) : Evaluate(job, task, monitor);
+      switch (task.task.kind) {
+        case wire::TaskKind::kTrain:
+          return Train(job, task, monitor);
+        case wire::TaskKind::kStatistics:
+          return RunStatistics({.job = job, .data_dir = task.data_dir, .output = task.update_path, .gang = gang_},
+                               monitor);
+        case wire::TaskKind::kEvaluate:
+        case wire::TaskKind::kValidate:
+          break;
+      }
+      return Evaluate(job, task, monitor);
     });
     // After a failure nothing of the torch state can be trusted, and memory may be what is missing.
     if (!result.ok() && result.code() != StatusCode::kCancelled) trainer_.reset();

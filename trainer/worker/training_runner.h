@@ -25,6 +25,8 @@ namespace consilium::trainer {
 // personal_dice.<label> (predictions in personal/): Ditto's personal model in every evaluation of the global model, the
 // fine-tuned one in the kEvaluate after the last round.
 //
+// kStatistics: see statistics_task.h.
+//
 // Errors: InvalidArgument (job, data with all faults, weights of another model), FailedPrecondition (state of another
 // job), Cancelled, Storage, ResourceExhausted (memory), Failed (torch, a loss that is not finite).
 std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang = nullptr);

@@ -9,6 +9,7 @@
 #include "comm/tensor/safetensors.h"
 #include "comm/wire/job.h"
 #include "datasets/image/image_io.h"
+#include "datasets/planner/site_statistics.h"
 #include "tests/unit/trainer/worker/tiny_site.h"
 #include "trainer/loop/train_data.h"
 #include "trainer/loop/trainer.h"
@@ -109,6 +110,20 @@ TEST_F(TrainingRunnerTest, WithoutHeldOutCasesTheValidationFoldIsEvaluated) {
   ASSERT_TRUE(result.ok()) << result.status();
   const auto site = LoadTrainData(job_, folder_.path());
   EXPECT_EQ(result->metrics.at("cases"), static_cast<double>(site->split.validation.size()));
+}
+
+TEST_F(TrainingRunnerTest, StatisticsOfTheDataSetAreWrittenForUploadAndAreTheSameEveryTime) {
+  Recorder recorder;
+  wire::WorkerTask task = TaskOf(wire::TaskKind::kStatistics, 0);
+  task.model_path = task.state_in = "";
+  const auto result = MakeTrainingRunner()->Run(task, recorder);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->metrics.at("cases"), 6);
+  EXPECT_EQ(recorder.progress().back(), 1);
+  const Digest first = *Sha256OfFile(task.update_path);
+  ASSERT_TRUE(datasets::DecodeStatistics(AsBytes(*ReadFile(task.update_path))).ok());
+  ASSERT_TRUE(MakeTrainingRunner()->Run(task, recorder).ok());
+  EXPECT_EQ(*Sha256OfFile(task.update_path), first);
 }
 
 TEST_F(TrainingRunnerTest, AHeldOutCaseWithoutLabelIsNamed) {
