@@ -77,7 +77,7 @@ struct SetTimer {
 struct Persist {
   SessionState state;
 };
-// Make the model present in the local blob store.
+// Make the blob (the task's model, or what its method needs beside it) present in the local blob store.
 struct Fetch {
   TransferId transfer{};
   wire::TaskKey task;
@@ -92,8 +92,9 @@ struct Upload {
 struct RunTask {
   wire::TaskKey task;
   std::string job_json;
-  Digest model;          // present in the blob store
-  std::string state_in;  // in the work folder; "" for none
+  Digest model;                       // present in the blob store
+  std::string state_in;               // in the work folder; "" for none
+  std::optional<Digest> auxiliary{};  // of the blob with what the strategy's method needs; present as well
 };
 // Ask the trainer to stop; one of RunTask's answers follows, whatever it takes.
 struct CancelTask {

@@ -141,8 +141,9 @@ std::set<std::string> SessionMachine::LiveFiles() const {
 
 std::set<Digest> SessionMachine::LiveBlobs() const {
   std::set<Digest> blobs;
-  if (work_) blobs.insert(work_->task.model.digest);
-  if (next_) blobs.insert(next_->model.digest);
+  for (const wire::Task* task : {work_ ? &work_->task : nullptr, next_ ? &*next_ : nullptr})
+    if (task != nullptr)
+      for (const wire::BlobManifest& blob : BlobsOf(*task)) blobs.insert(blob.digest);
   return blobs;
 }
 

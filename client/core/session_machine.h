@@ -47,6 +47,7 @@ class SessionMachine {
     wire::Task task;
     Stage stage = Stage::kFetching;
     std::optional<TransferId> fetch;  // in flight
+    std::size_t fetched = 0;          // of the blobs that the task needs, in order
     std::uint32_t tries = 0;          // fetches that failed, or deaths of the trainer
     std::uint64_t retry_timer = 0;
     double progress = 0;
@@ -84,6 +85,7 @@ class SessionMachine {
   void On(const WorkerDied& input);
   void Take(const wire::Task& task);
   void StartFetch();
+  std::vector<wire::BlobManifest> BlobsOf(const wire::Task& task) const;
   void OnFetched(const Status& result);
   void StartRun();
   void CancelWork(const std::string& why);

@@ -8,16 +8,20 @@ namespace consilium::client {
 namespace {
 
 constexpr std::size_t kStatesKept = 2;
+constexpr wire::TaskKind kKinds[] = {wire::TaskKind::kTrain, wire::TaskKind::kEvaluate, wire::TaskKind::kValidate,
+                                     wire::TaskKind::kStatistics};
 
 std::string FileOf(const char* what, const JobId& job, Round round, Attempt attempt) {
   return Concat(job, "/", what, "-", round, ".", attempt, ".safetensors");
 }
 
 Json TaskToJson(const wire::TaskKey& task) {
-  return {{"job", task.job.value()},
-          {"round", ToInt(task.round)},
-          {"attempt", ToInt(task.attempt)},
-          {"kind", task.kind == wire::TaskKind::kTrain ? "train" : "evaluate"}};
+  Json json = {{"job", task.job.value()},
+               {"round", ToInt(task.round)},
+               {"attempt", ToInt(task.attempt)},
+               {"kind", wire::TaskKindName(task.kind)}};
+  if (!task.subject.empty()) json["subject"] = task.subject;
+  return json;
 }
 
 Json MetricsToJson(const wire::Metrics& metrics) {
@@ -40,10 +44,16 @@ Json ResultToJson(const GaveUp& gave_up) {
 }
 
 // Reading throws Json::exception for a missing key or a wrong type; FromJson is the guard.
-wire::TaskKey TaskFromJson(const Json& json) {
-  return {JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
-          Attempt{json.at("attempt").get<std::uint32_t>()},
-          json.at("kind").get<std::string>() == "train" ? wire::TaskKind::kTrain : wire::TaskKind::kEvaluate};
+StatusOr<wire::TaskKey> TaskFromJson(const Json& json) {
+  wire::TaskKey task{JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
+                     Attempt{json.at("attempt").get<std::uint32_t>()}};
+  const auto name = json.at("kind").get<std::string>();
+  const wire::TaskKind* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                            [&](wire::TaskKind one) { return wire::TaskKindName(one) == name; });
+  if (kind == std::end(kKinds)) return DataLoss("a task of kind '", name, "'");
+  task.kind = *kind;
+  task.subject = json.value("subject", "");
+  return task;
 }
 
 wire::Metrics MetricsFromJson(const Json& json) {
@@ -66,7 +76,8 @@ StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
 }
 
 StatusOr<Outcome> OutcomeFromJson(const Json& json) {
-  Outcome outcome{TaskFromJson(json.at("task")), Evaluated{}};
+  ASSIGN_OR_RETURN(wire::TaskKey task, TaskFromJson(json.at("task")));
+  Outcome outcome{std::move(task), Evaluated{}};
   const Json& result = json.at("result");
   if (result.contains("update")) {
     ASSIGN_OR_RETURN(wire::BlobManifest update, ManifestFromJson(result["update"]));
@@ -84,7 +95,10 @@ StatusOr<Outcome> OutcomeFromJson(const Json& json) {
 
 }  // namespace
 
-std::string UpdateFile(const wire::TaskKey& task) { return FileOf("update", task.job, task.round, task.attempt); }
+std::string UpdateFile(const wire::TaskKey& task) {
+  const bool train = task.kind == wire::TaskKind::kTrain;
+  return FileOf(train ? "update" : "update-statistics", task.job, task.round, task.attempt);
+}
 std::string StateFile(const wire::TaskKey& task) { return FileOf("state", task.job, task.round, task.attempt); }
 
 const Outcome* SessionState::Find(const wire::TaskKey& task) const {
@@ -96,7 +110,7 @@ const Outcome* SessionState::Find(const wire::TaskKey& task) const {
 void SessionState::Add(Outcome outcome) {
   const wire::TaskKey task = outcome.task;
   Forget(task);
-  if (std::holds_alternative<Trained>(outcome.result)) {
+  if (task.kind == wire::TaskKind::kTrain && std::holds_alternative<Trained>(outcome.result)) {
     KeptStates& states = kept_[task.job];
     states[task.round] = task.attempt;
     while (states.size() > kStatesKept) states.erase(states.begin());

@@ -71,7 +71,7 @@ class SessionState {
 };
 
 // File names in the work folder; the job's folder is `<job>/`.
-std::string UpdateFile(const wire::TaskKey& task);  // "demo/update-3.0.safetensors"
+std::string UpdateFile(const wire::TaskKey& task);  // what is uploaded: "demo/update-3.0.safetensors"
 std::string StateFile(const wire::TaskKey& task);   // "demo/state-3.0.safetensors"
 
 }  // namespace consilium::client

@@ -62,17 +62,28 @@ void SessionMachine::Take(const wire::Task& task) {
   StartFetch();
 }
 
+// The model, unless the task needs none, and what the strategy's method needs beside it.
+std::vector<wire::BlobManifest> SessionMachine::BlobsOf(const wire::Task& task) const {
+  std::vector<wire::BlobManifest> blobs;
+  if (task.model.bytes > 0) blobs.push_back(task.model);
+  if (task.auxiliary) blobs.push_back(*task.auxiliary);
+  return blobs;
+}
+
 // While the connection is down the next Welcome does it.
 void SessionMachine::StartFetch() {
+  const std::vector<wire::BlobManifest> blobs = BlobsOf(work_->task);
+  if (work_->fetched == blobs.size()) return StartRun();
   if (!connected_) return;
   work_->fetch = NextTransfer();
-  actions_.push_back(Fetch{*work_->fetch, work_->task.task, work_->task.model});
+  actions_.push_back(Fetch{*work_->fetch, work_->task.task, blobs[work_->fetched]});
 }
 
 void SessionMachine::OnFetched(const Status& result) {
   if (result.ok()) {
     work_->tries = 0;
-    return StartRun();
+    ++work_->fetched;
+    return StartFetch();
   }
   if (result.code() == StatusCode::kStorage) return End(Annotate(result, "fetching the model"));
   if (!IsPassing(result.code()))
@@ -92,7 +103,9 @@ void SessionMachine::StartRun() {
   work_->stage = Stage::kRunning;
   work_->last_sign = now_;
   const wire::TaskKey& task = work_->task.task;
-  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task)});
+  RunTask run{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task)};
+  if (work_->task.auxiliary) run.auxiliary = work_->task.auxiliary->digest;
+  actions_.push_back(std::move(run));
   Beat();
 }
 
@@ -109,7 +122,7 @@ void SessionMachine::On(const WorkerFinished& input) {
   fields["seconds"] = input.metrics.contains("seconds") ? Json(input.metrics.at("seconds")) : Json(nullptr);
   Note("task_done", std::move(fields));
   if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
-  if (input.task.kind == wire::TaskKind::kEvaluate) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
+  if (!wire::HasUpload(input.task.kind)) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
   EndWork(Outcome{input.task, Trained{input.update, input.weight, input.metrics}});
 }
 

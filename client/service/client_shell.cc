@@ -168,6 +168,7 @@ void Client::Execute(const RunTask& action) {
                         .data_dir = options_.data.string(),
                         .model_path = blobs_->PathOf(action.model).string(),
                         .site = options_.kit.self.name};
+  if (action.auxiliary) task.auxiliary_path = blobs_->PathOf(*action.auxiliary).string();
   if (!action.state_in.empty()) task.state_in = folder_.PathOf(action.state_in).string();
   if (wire::HasUpload(action.task.kind))
     task.update_path = folder_.PathOf(UpdateFile(action.task)).string();

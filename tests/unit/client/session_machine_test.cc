@@ -53,6 +53,47 @@ TEST(SessionMachine, EachRoundStartsFromTheStateOfTheOneBefore) {
   EXPECT_THAT(run(Key(5)), HasSubstr("from state 'trial/state-2.0.safetensors'")) << "rounds may be missed";
 }
 
+TEST(SessionMachine, WhatTheStrategyNeedsBesideTheModelIsFetchedTooAndACutGoesOnWhereItWas) {
+  SessionStage stage;
+  wire::Task task{Key(0), "{}", Blob("model")};
+  task.auxiliary = Blob("control");
+  stage.Welcome().Hear(task);
+  EXPECT_EQ(stage.TakeLines(), "dial\nfetch trial/round 0.0\n");
+  EXPECT_EQ(stage.machine().LiveBlobs(), (std::set<Digest>{Blob("model").digest, Blob("control").digest}));
+  stage.Transferred();
+  EXPECT_EQ(stage.TakeLines(), "fetch trial/round 0.0\n");
+  EXPECT_EQ(stage.last_fetched(), Blob("control").digest);
+  stage.Lose().Advance(minutes(1)).TakeLines();
+  stage.Welcome();
+  EXPECT_EQ(stage.TakeLines(), "fetch trial/round 0.0\n");
+  EXPECT_EQ(stage.last_fetched(), Blob("control").digest) << "the model is there";
+  stage.Transferred();
+  EXPECT_EQ(stage.TakeLines(), "run trial/round 0.0 from state ''\n");
+  EXPECT_EQ(stage.last_auxiliary(), Blob("control").digest);
+}
+
+TEST(SessionMachine, ATaskWithoutAModelRunsAtOnceAndLeavesNoStateBehind) {
+  SessionStage stage;
+  wire::TaskKey key = Key(0);
+  key.kind = wire::TaskKind::kStatistics;
+  stage.Welcome().Hear(wire::Task{key, "{}", {}});
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("run trial/"));
+  stage.Trained(key).Transferred();
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("send UpdateReady"));
+  stage.Hear(wire::Receipt{key});
+  EXPECT_TRUE(stage.machine().LiveFiles().empty()) << "statistics are uploaded, but nothing is kept of them";
+}
+
+TEST(SessionMachine, AValidationEndsInItsMetrics) {
+  SessionStage stage;
+  wire::TaskKey key = Key(0);
+  key.kind = wire::TaskKind::kValidate;
+  key.subject = "b";
+  stage.Welcome().Task(key).Transferred().TakeLines();
+  stage.Step(WorkerFinished{key, 1, {{"dice", 0.5}}, {}});
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("send EvaluationReport"));
+}
+
 TEST(SessionMachine, TrainingGoesOnWhileTheConnectionIsDown) {
   SessionStage stage;
   stage.Welcome().Task(Key(0)).Transferred().TakeLines();

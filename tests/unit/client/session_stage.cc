@@ -57,13 +57,17 @@ void SessionStage::Execute(const Action& action) {
                  },
                  [&](const Fetch& fetch) {
                    last_transfer_ = fetch.transfer;
+                   last_fetched_ = fetch.model.digest;
                    say("fetch ", fetch.task);
                  },
                  [&](const Upload& upload) {
                    last_transfer_ = upload.transfer;
                    say("upload ", upload.task, " ", upload.file);
                  },
-                 [&](const RunTask& run) { say("run ", run.task, " from state '", run.state_in, "'"); },
+                 [&](const RunTask& run) {
+                   last_auxiliary_ = run.auxiliary;
+                   say("run ", run.task, " from state '", run.state_in, "'");
+                 },
                  [&](const CancelTask& cancel) { say("cancel ", cancel.task); },
                  [&](const StopWorker& stop) { say("stop worker: ", stop.why); }, [&](const Tidy&) { say("tidy"); },
                  [&](const Finish& finish) {

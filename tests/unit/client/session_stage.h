@@ -44,6 +44,8 @@ class SessionStage {
   const std::optional<Status>& finished() const { return finished_; }
   const SessionMachine& machine() const { return *machine_; }
   const SessionState& persisted() const { return persisted_; }
+  const Digest& last_fetched() const { return last_fetched_; }
+  const std::optional<Digest>& last_auxiliary() const { return last_auxiliary_; }  // of the last run
 
  private:
   void Execute(const Action& action);
@@ -54,6 +56,8 @@ class SessionStage {
   Instant now_{};
   std::multimap<Instant, std::uint64_t> timers_;
   TransferId last_transfer_{};
+  Digest last_fetched_;
+  std::optional<Digest> last_auxiliary_;
   std::optional<Status> finished_;
   std::vector<std::string> lines_;
 };

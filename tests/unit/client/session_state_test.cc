@@ -16,6 +16,10 @@ SessionState Rich() {
                                 1,
                                 {}}});
   state.Add({Key(4, 0, wire::TaskKind::kEvaluate), Evaluated{{{"dice", 0.5}, {"dice.1", 0.75}}}});
+  wire::TaskKey validation = Key(4, 0, wire::TaskKind::kValidate);
+  validation.subject = "hospital-b";
+  state.Add({validation, Evaluated{{{"dice", 0.25}}}});
+  state.Add({Key(0, 0, wire::TaskKind::kStatistics), Trained{Blob("statistics"), 1, {}}});
   state.Add({Key(5), GaveUp{StatusCode::kStorage, "disk full"}});
   return state;
 }
