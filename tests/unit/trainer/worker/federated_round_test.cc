@@ -94,8 +94,9 @@ TEST_F(FederatedRoundTest, MethodsWithoutPullOrHistoryTrainAsFedAvgDoesBitForBit
 
 TEST_F(FederatedRoundTest, APullKeepsTheSiteNearerToTheReceivedModel) {
   const auto distance = [&] {
+    const ParameterVector moved = Difference(File("model-1"), File("model-0"));
     double sum = 0;
-    for (const float x : Difference(File("model-1"), File("model-0")).values()) sum += double{x} * x;
+    for (const float x : moved.values()) sum += double{x} * x;
     return std::sqrt(sum);
   };
   job_.federation.local_iterations = 8;
