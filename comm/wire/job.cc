@@ -1,6 +1,7 @@
 #include "comm/wire/job.h"
 
 #include "comm/base/ids.h"
+#include "comm/wire/apply_plan.h"
 #include "comm/wire/job_compression.h"
 #include "comm/wire/job_strategy.h"
 
@@ -12,9 +13,52 @@ namespace {
 const Rule<std::int64_t> kPositive = Between<std::int64_t>(1, 1'000'000'000);
 const Rule<std::int64_t> kCount = AtLeast<std::int64_t>(0);
 
+// Sections "0", "1", ... for the channels, as in nnU-Net's files.
+void ReadNormalization(ConfigReader& reader, std::vector<ChannelNormalization>* channels) {
+  const std::size_t count = reader.node().keys().size();
+  for (std::size_t c = 0; c < count; ++c) {
+    reader.Require(std::to_string(c));
+    ChannelNormalization& channel = channels->emplace_back();
+    reader.ReadMap(std::to_string(c), [&](ConfigReader& nested) {
+      nested.Require("scheme");
+      nested.Read("scheme", &channel.scheme,
+                  OneOf({"ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization",
+                         "RGBTo01Normalization"}));
+      nested.Read("inside_mask", &channel.inside_mask);
+      if (channel.scheme == "CTNormalization")
+        for (const char* key : {"mean", "std", "percentile_00_5", "percentile_99_5"}) nested.Require(key);
+      nested.Read("mean", &channel.mean);
+      nested.Read("std", &channel.std, AtLeast(0.0));
+      nested.Read("percentile_00_5", &channel.percentile_00_5);
+      nested.Read("percentile_99_5", &channel.percentile_99_5);
+      if (nested.status().ok() && channel.percentile_99_5 < channel.percentile_00_5)
+        nested.Refuse("percentile_99_5", "at least percentile_00_5");
+    });
+  }
+}
+
+Json NormalizationToJson(const std::vector<ChannelNormalization>& channels) {
+  Json json = Json::object();
+  for (std::size_t c = 0; c < channels.size(); ++c) {
+    const ChannelNormalization& channel = channels[c];
+    Json& section = json[std::to_string(c)] = {{"scheme", channel.scheme}, {"inside_mask", channel.inside_mask}};
+    if (channel.scheme != "CTNormalization") continue;
+    section["mean"] = channel.mean;
+    section["std"] = channel.std;
+    section["percentile_00_5"] = channel.percentile_00_5;
+    section["percentile_99_5"] = channel.percentile_99_5;
+  }
+  return json;
+}
+
 void ReadData(ConfigReader& reader, DataSpec* data) {
   reader.Require("dataset");
   reader.Read("dataset", &data->dataset);
+  reader.Read("spacing", &data->spacing);
+  for (const double edge : data->spacing)
+    if (!(edge > 0) || (data->spacing.size() != 2 && data->spacing.size() != 3))
+      return reader.Refuse("spacing", "2 or 3 positive numbers, mm");
+  reader.ReadMap("normalization", [&](ConfigReader& nested) { ReadNormalization(nested, &data->normalization); });
   for (const char* later : {"3d_lowres", "3d_cascade_fullres"})
     reader.RefuseUnbuiltValue("configuration", later, "use 2d or 3d_fullres");
   reader.Read("configuration", &data->configuration, OneOf({"2d", "3d_fullres"}));
@@ -28,7 +72,9 @@ void ReadData(ConfigReader& reader, DataSpec* data) {
 }
 
 void ReadModel(ConfigReader& reader, ModelSpec* model) {
-  reader.RefuseUnbuiltValue("architecture", "plan", "write architecture: plain_unet and a patch_size");
+  reader.RefuseUnbuiltValue("architecture", "plan",
+                            "a job that is sent must be resolved: read it from a file with model.plans");
+  reader.RefuseUnbuilt("plans", "it goes with architecture: plan in a job file");
   reader.RefuseUnbuiltValue("architecture", "resenc_unet", "write architecture: plain_unet");
   reader.Read("architecture", &model->architecture, OneOf({"plain_unet"}));
   reader.Require("patch_size");
@@ -173,6 +219,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
 StatusOr<JobSpec> ReadJob(const std::filesystem::path& path, const std::vector<std::string>& assignments) {
   ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::ReadFile(path));
   for (const std::string& assignment : assignments) RETURN_IF_ERROR(root.Set(assignment));
+  RETURN_IF_ERROR(ResolvePlan(path.parent_path(), &root));
   return ParseJob(root);
 }
 
@@ -180,6 +227,8 @@ Json JobToJson(const JobSpec& job) {
   Json json = {{"name", job.name}, {"task", job.task}};
   json["data"] = {{"dataset", job.data.dataset}, {"configuration", job.data.configuration}};
   json["data"]["fold"] = job.data.fold < 0 ? Json("all") : Json(job.data.fold);
+  if (!job.data.spacing.empty()) json["data"]["spacing"] = job.data.spacing;
+  if (!job.data.normalization.empty()) json["data"]["normalization"] = NormalizationToJson(job.data.normalization);
   json["model"] = {{"architecture", job.model.architecture},
                    {"patch_size", job.model.patch_size},
                    {"base_features", job.model.base_features},

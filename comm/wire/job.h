@@ -16,10 +16,20 @@
 
 namespace consilium::wire {
 
+// How one channel's intensities are scaled; nnU-Net's names.
+struct ChannelNormalization {
+  std::string scheme = "ZScoreNormalization";
+  bool inside_mask = false;                         // z-scores from inside the nonzero mask, zero outside
+  double mean = 0, std = 1;                         // CTNormalization: of the data set's foreground
+  double percentile_00_5 = 0, percentile_99_5 = 0;  // CTNormalization: values are clipped to these
+};
+
 struct DataSpec {
   std::string dataset;                       // folder name of the nnU-Net raw data set, e.g. Dataset004_Hippocampus
   std::string configuration = "3d_fullres";  // 2d | 3d_fullres
   std::int64_t fold = 0;                     // -1: "all" (training cases are also the validation cases)
+  std::vector<double> spacing;  // mm, (z, y, x) or (y, x), that the plan is for; empty: whatever the cases have
+  std::vector<ChannelNormalization> normalization;  // one a channel, from plans; empty: by the channels' names
 };
 
 struct ModelSpec {

@@ -40,7 +40,31 @@ Status Rgb0To1(std::span<float> voxels) {
   return Status();
 }
 
+void Ct(std::span<float> voxels, const CtIntensities& ct) {
+  const double divisor = std::max(ct.std, kDivisorMin);
+  for (float& voxel : voxels)
+    voxel = static_cast<float>((std::clamp<double>(voxel, ct.low, ct.high) - ct.mean) / divisor);
+}
+
+constexpr std::pair<Normalization, const char*> kNames[] = {
+    {Normalization::kZScore, "ZScoreNormalization"},   {Normalization::kCt, "CTNormalization"},
+    {Normalization::kNone, "NoNormalization"},         {Normalization::kRescale0To1, "RescaleTo01Normalization"},
+    {Normalization::kRgb0To1, "RGBTo01Normalization"},
+};
+
 }  // namespace
+
+std::string NormalizationName(Normalization scheme) {
+  for (const auto& [known, name] : kNames)
+    if (known == scheme) return name;
+  return "?";
+}
+
+std::optional<Normalization> NormalizationNamed(const std::string& name) {
+  for (const auto& [scheme, known] : kNames)
+    if (known == name) return scheme;
+  return std::nullopt;
+}
 
 Normalization NormalizationFor(const std::string& channel_name) {
   std::string name = channel_name;
@@ -52,7 +76,8 @@ Normalization NormalizationFor(const std::string& channel_name) {
   return Normalization::kZScore;
 }
 
-Status Normalize(Normalization scheme, std::span<float> voxels, std::span<const std::uint8_t> inside) {
+Status Normalize(Normalization scheme, std::span<float> voxels, std::span<const std::uint8_t> inside,
+                 const std::optional<CtIntensities>& ct) {
   CONSILIUM_CHECK(inside.empty() || inside.size() == voxels.size(), inside.size(), " mask voxels for ", voxels.size());
   if (voxels.empty()) return Status();
   switch (scheme) {
@@ -60,8 +85,11 @@ Status Normalize(Normalization scheme, std::span<float> voxels, std::span<const 
       ZScore(voxels, inside);
       return Status();
     case Normalization::kCt:
-      return Unimplemented("CT normalisation needs statistics of the whole data set, which are not built yet; ",
-                           "name the channel otherwise in channel_names for z-scores");
+      if (!ct || !(ct->low <= ct->high))
+        return FailedPrecondition("CT normalisation needs the intensities of the whole data set; train with ",
+                                  "model.architecture: plan and the plans of consilium plan");
+      Ct(voxels, *ct);
+      return Status();
     case Normalization::kNone:
       return Status();
     case Normalization::kRescale0To1:

@@ -18,6 +18,9 @@ Status CheckInput(const std::string& id, const Image& image, const std::optional
   CONSILIUM_CHECK(image.voxels.size() == channels * static_cast<std::size_t>(VoxelCount(image.shape)), id);
   if (!options.normalization.empty() && options.normalization.size() != channels)
     return InvalidArgument("case ", id, " has ", channels, " channels, expected ", options.normalization.size());
+  if (!options.ct.empty() && options.ct.size() != channels)
+    return InvalidArgument("case ", id, " has ", channels, " channels, but intensities are given for ",
+                           options.ct.size());
   if (VoxelCount(image.shape) > UINT32_MAX)
     return ResourceExhausted("case ", id, " has ", VoxelCount(image.shape), " voxels, more than the ", UINT32_MAX,
                              " supported");
@@ -37,13 +40,13 @@ Status CheckInput(const std::string& id, const Image& image, const std::optional
 }  // namespace
 
 StatusOr<PrepareOptions> PrepareOptionsFor(const DatasetDescription& description) {
-  PrepareOptions options{.num_classes = description.num_classes(), .normalization = {}};
+  PrepareOptions options{.num_classes = description.num_classes(), .normalization = {}, .ct = {}};
   for (const std::string& name : description.channel_names) {
     options.normalization.push_back(NormalizationFor(name));
     if (options.normalization.back() == Normalization::kCt)
-      return Unimplemented("channel '", name,
-                           "': CT normalisation needs statistics of the whole data set, which are not built ",
-                           "yet; name the channel otherwise in channel_names for z-scores");
+      return FailedPrecondition("channel '", name,
+                                "': CT normalisation needs the intensities of the whole data set; run consilium plan ",
+                                "and train with model.architecture: plan, or name the channel otherwise for z-scores");
   }
   return options;
 }
@@ -76,10 +79,12 @@ StatusOr<PreparedCase> PrepareCase(std::string id, const Image& image, const std
     std::vector<float> channel = CropArray(image.voxels.data() + c * volume, image.shape, box);
     const Normalization scheme =
         options.normalization.empty() ? Normalization::kZScore : options.normalization[static_cast<std::size_t>(c)];
-    RETURN_IF_ERROR(Annotate(Normalize(scheme, channel,
-                                       options.normalize_inside_mask_only ? std::span<const std::uint8_t>(inside)
-                                                                          : std::span<const std::uint8_t>{}),
-                             "case ", prepared.id, ", channel ", c));
+    RETURN_IF_ERROR(
+        Annotate(Normalize(scheme, channel,
+                           options.normalize_inside_mask_only ? std::span<const std::uint8_t>(inside)
+                                                              : std::span<const std::uint8_t>{},
+                           options.ct.empty() ? std::nullopt : std::optional(options.ct[static_cast<std::size_t>(c)])),
+                 "case ", prepared.id, ", channel ", c));
     prepared.image.insert(prepared.image.end(), channel.begin(), channel.end());
   }
   return prepared;

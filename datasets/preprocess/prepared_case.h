@@ -35,13 +35,14 @@ struct PreparedCase {
 struct PrepareOptions {
   std::int64_t num_classes = 2;              // background included
   std::vector<Normalization> normalization;  // one a channel; empty: z-score for all
+  std::vector<CtIntensities> ct;             // one a channel, used by kCt; empty: there is no such channel
   // Z-score statistics from inside the nonzero mask only, outside stays 0 (nnU-Net: when the median crop keeps < 75 %).
   bool normalize_inside_mask_only = false;
   std::uint64_t seed = 1234;  // of class_locations
 };
 
-// Normalisation by channel name.  Channels named "ct" need data set statistics, which are not built yet:
-// kUnimplemented.
+// Normalisation by channel name.  Channels named "ct" need the data set's plans, which say more than a name:
+// kFailedPrecondition.
 StatusOr<PrepareOptions> PrepareOptionsFor(const DatasetDescription& description);
 
 // Label values must be 0..num_classes-1, shapes of image and label equal.  An image of zeros alone is kInvalidArgument.

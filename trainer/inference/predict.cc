@@ -106,7 +106,7 @@ Status CheckEnsemble(std::span<const LoadedModel> models) {
     const char* difference = first.channel_names != other.channel_names ? "channel_names"
                              : first.labels != other.labels             ? "labels"
                              : first.file_ending != other.file_ending   ? "file_ending"
-                             : first.normalization != other.normalization ||
+                             : first.normalization != other.normalization || first.ct != other.ct ||
                                      first.normalize_inside_mask_only != other.normalize_inside_mask_only
                                  ? "normalization"
                              : !datasets::SameSpacing(first.spacing, other.spacing) ? "spacing"

@@ -1,9 +1,11 @@
 #include "trainer/loop/train_data.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "comm/base/log.h"
 #include "datasets/raw/integrity.h"
+#include "trainer/models/model_card.h"
 
 namespace consilium::trainer {
 
@@ -33,8 +35,14 @@ StatusOr<TrainData> LoadTrainData(const wire::JobSpec& job, const fs::path& data
   for (const datasets::Finding& warning : report.warnings)
     Log(LogLevel::kWarning, "data", {{"case", warning.case_id}, {"file", warning.file}, {"fault", warning.fault}});
   ASSIGN_OR_RETURN(data.split, SplitOf(data.dataset, job.data.fold));
-  ASSIGN_OR_RETURN(data.prepare, datasets::PrepareOptionsFor(data.dataset.description));
+  ASSIGN_OR_RETURN(data.prepare, PrepareOptionsOf(job, data.dataset.description));
   ASSIGN_OR_RETURN(data.train, datasets::LoadPreparedCases(data.dataset, data.split.train, data.prepare));
+  if (!job.data.spacing.empty() && !data.train.empty()) {
+    datasets::Spacing3 planned = data.train.front().geometry.spacing;  // a flat plan says nothing of z
+    std::copy(job.data.spacing.begin(), job.data.spacing.end(),
+              planned.end() - static_cast<std::ptrdiff_t>(job.data.spacing.size()));
+    RETURN_IF_ERROR(datasets::RequireSpacing(data.train.front().id, data.train.front().geometry.spacing, planned));
+  }
   ASSIGN_OR_RETURN(data.validation, datasets::LoadPreparedCases(data.dataset, data.split.validation, data.prepare));
   return data;
 }

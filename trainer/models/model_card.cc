@@ -1,9 +1,9 @@
 #include "trainer/models/model_card.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "trainer/models/registry.h"
 
@@ -15,32 +15,30 @@ using datasets::Normalization;
 constexpr std::int64_t kFormat = 1;
 constexpr std::int64_t kChannelsMax = 64;
 
-// nnU-Net's names for the schemes, as in its plans.
-constexpr std::array<std::pair<Normalization, const char*>, 5> kSchemes = {{
-    {Normalization::kZScore, "ZScoreNormalization"},
-    {Normalization::kCt, "CTNormalization"},
-    {Normalization::kNone, "NoNormalization"},
-    {Normalization::kRescale0To1, "RescaleTo01Normalization"},
-    {Normalization::kRgb0To1, "RGBTo01Normalization"},
-}};
-
-std::string SchemeName(Normalization scheme) {
-  return std::find_if(kSchemes.begin(), kSchemes.end(), [&](const auto& entry) { return entry.first == scheme; })
-      ->second;
-}
-
 void ReadSchemes(ConfigReader& reader, ModelCard* card) {
   std::vector<std::string> names;
   reader.Read("normalization", &names);
   for (const std::string& name : names) {
-    const auto entry =
-        std::find_if(kSchemes.begin(), kSchemes.end(), [&](const auto& known) { return known.second == name; });
-    if (entry == kSchemes.end())
-      return reader.Refuse("normalization", "names such as \"ZScoreNormalization\" or \"NoNormalization\"");
-    card->normalization.push_back(entry->first);
+    const std::optional<Normalization> scheme = datasets::NormalizationNamed(name);
+    if (!scheme) return reader.Refuse("normalization", "names such as \"ZScoreNormalization\" or \"NoNormalization\"");
+    card->normalization.push_back(*scheme);
   }
   if (names.size() != card->channel_names.size())
     reader.Refuse("normalization", Concat("one name a channel (", card->channel_names.size(), ")"));
+}
+
+// {"0": {"mean": ..., "std": ..., "low": ..., "high": ...}, ...}
+void ReadCt(ConfigReader& reader, ModelCard* card) {
+  for (std::size_t c = 0; c < card->channel_names.size(); ++c) {
+    datasets::CtIntensities& ct = card->ct.emplace_back();
+    reader.Require(std::to_string(c));
+    reader.ReadMap(std::to_string(c), [&](ConfigReader& nested) {
+      nested.Read("mean", &ct.mean);
+      nested.Read("std", &ct.std, AtLeast(0.0));
+      nested.Read("low", &ct.low);
+      nested.Read("high", &ct.high);
+    });
+  }
 }
 
 void ReadLabels(ConfigReader& reader, ModelCard* card) {
@@ -90,6 +88,7 @@ ModelCard MakeModelCard(const wire::JobSpec& job, const wire::ModelSpec& resolve
   card.normalization = prepare.normalization;
   card.normalization.resize(card.channel_names.size(), Normalization::kZScore);  // empty means z-score for all
   card.normalize_inside_mask_only = prepare.normalize_inside_mask_only;
+  card.ct = prepare.ct;
   card.spacing = spacing;
   card.model = resolved;
   if (job.train.augmentation.mirror) {
@@ -109,8 +108,12 @@ Json ModelCardToJson(const ModelCard& card) {
   for (const auto& [name, value] : card.labels) json["labels"][name] = value;
   json["file_ending"] = card.file_ending;
   json["normalization"] = Json::array();
-  for (const Normalization scheme : card.normalization) json["normalization"].push_back(SchemeName(scheme));
+  for (const Normalization scheme : card.normalization)
+    json["normalization"].push_back(datasets::NormalizationName(scheme));
   json["normalize_inside_mask_only"] = card.normalize_inside_mask_only;
+  for (std::size_t c = 0; c < card.ct.size(); ++c)
+    json["ct"][std::to_string(c)] = {
+        {"mean", card.ct[c].mean}, {"std", card.ct[c].std}, {"low", card.ct[c].low}, {"high", card.ct[c].high}};
   json["spacing"] = card.spacing;
   json["mirror_axes"] = card.mirror_axes;
   wire::JobSpec job;
@@ -132,6 +135,7 @@ StatusOr<ModelCard> ParseModelCard(const ConfigNode& root) {
   reader.Read("file_ending", &card.file_ending);
   ReadSchemes(reader, &card);
   reader.Read("normalize_inside_mask_only", &card.normalize_inside_mask_only);
+  reader.ReadMap("ct", [&](ConfigReader& nested) { ReadCt(nested, &card); });
   std::vector<double> spacing;
   reader.Read("spacing", &spacing);
   reader.Read("mirror_axes", &card.mirror_axes);
@@ -179,6 +183,32 @@ datasets::PrepareOptions PrepareOptionsOf(const ModelCard& card) {
   options.num_classes = card.input().classes;
   options.normalization = card.normalization;
   options.normalize_inside_mask_only = card.normalize_inside_mask_only;
+  options.ct = card.ct;
+  return options;
+}
+
+StatusOr<datasets::PrepareOptions> PrepareOptionsOf(const wire::JobSpec& job,
+                                                    const datasets::DatasetDescription& description) {
+  const std::vector<wire::ChannelNormalization>& planned = job.data.normalization;
+  if (planned.empty()) return datasets::PrepareOptionsFor(description);
+  if (planned.size() != description.channel_names.size())
+    return InvalidArgument("data.normalization is for ", planned.size(), " channels, but ", job.data.dataset, " has ",
+                           description.channel_names.size(), "; plan with this data set");
+  datasets::PrepareOptions options{.num_classes = description.num_classes(), .normalization = {}, .ct = {}};
+  std::optional<bool> inside_mask;
+  for (const wire::ChannelNormalization& channel : planned) {
+    const std::optional<Normalization> scheme = datasets::NormalizationNamed(channel.scheme);
+    if (!scheme) return InvalidArgument("data.normalization: '", channel.scheme, "' is not a scheme");
+    options.normalization.push_back(*scheme);
+    options.ct.push_back({channel.mean, channel.std, channel.percentile_00_5, channel.percentile_99_5});
+    if (*scheme != Normalization::kZScore) continue;
+    if (inside_mask.value_or(channel.inside_mask) != channel.inside_mask)
+      return Unimplemented("data.normalization: z-scores inside the mask for some channels only");
+    inside_mask = channel.inside_mask;
+  }
+  options.normalize_inside_mask_only = inside_mask.value_or(false);
+  const auto is_ct = [](Normalization scheme) { return scheme == Normalization::kCt; };
+  if (std::none_of(options.normalization.begin(), options.normalization.end(), is_ct)) options.ct.clear();
   return options;
 }
 

@@ -22,8 +22,9 @@ struct ModelCard {
   std::string file_ending;                                   // of images and predictions
   std::vector<datasets::Normalization> normalization;        // one a channel
   bool normalize_inside_mask_only = false;
-  datasets::Spacing3 spacing{1, 1, 1};  // mm, of the training cases
-  wire::ModelSpec model;                // resolved: strides and kernels filled in
+  std::vector<datasets::CtIntensities> ct;  // one a channel where one is CTNormalization; else empty
+  datasets::Spacing3 spacing{1, 1, 1};      // mm, of the training cases
+  wire::ModelSpec model;                    // resolved: strides and kernels filled in
 
   // Axes of the patch that training mirrored and prediction may mirror too: 0..dimension-1, or empty.
   std::vector<std::int64_t> mirror_axes;
@@ -47,5 +48,9 @@ StatusOr<ModelCard> ReadModelCard(const std::filesystem::path& run);
 // The same facts in the terms of the data set's readers.
 datasets::DatasetDescription DescriptionOf(const ModelCard& card);
 datasets::PrepareOptions PrepareOptionsOf(const ModelCard& card);
+
+// As the job's plans say; where it has none, as the channels' names do.
+StatusOr<datasets::PrepareOptions> PrepareOptionsOf(const wire::JobSpec& job,
+                                                    const datasets::DatasetDescription& description);
 
 }  // namespace consilium::trainer

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 StatusOr<LoadedModel> LoadModel(const EvaluationTask& task, const datasets::RawDataset& dataset) {
   ASSIGN_OR_RETURN(const wire::ModelSpec resolved, ResolveModel(task.job.model));
-  ASSIGN_OR_RETURN(const datasets::PrepareOptions prepare, datasets::PrepareOptionsFor(dataset.description));
+  ASSIGN_OR_RETURN(const datasets::PrepareOptions prepare, PrepareOptionsOf(task.job, dataset.description));
   if (dataset.cases.empty()) return InvalidArgument("the data set ", dataset.name, " has no cases");
   ASSIGN_OR_RETURN(const datasets::Image first,
                    datasets::ReadCaseImage(dataset.cases.front(), dataset.description.num_channels()));

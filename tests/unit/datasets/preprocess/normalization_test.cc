@@ -59,7 +59,24 @@ TEST(NormalizationTest, OtherSchemesDoAsTheySay) {
 TEST(NormalizationTest, WhatCannotBeDoneIsRefused) {
   std::vector<float> voxels{0, 256};
   EXPECT_THAT(Normalize(Normalization::kRgb0To1, voxels, {}).message(), HasSubstr("0..255, one is 256"));
-  EXPECT_EQ(Normalize(Normalization::kCt, voxels, {}).code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(Normalize(Normalization::kCt, voxels, {}).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Normalize(Normalization::kCt, voxels, {}, CtIntensities{.low = 2, .high = 1}).code(),
+            StatusCode::kFailedPrecondition);
+}
+
+TEST(NormalizationTest, CtIsClippedToAndScaledByTheWholeDatasetWhateverTheMask) {
+  std::vector<float> voxels{-1000, -100, 0, 50, 3000};
+  const Status status = Normalize(Normalization::kCt, voxels, std::vector<std::uint8_t>(5, 0),
+                                  CtIntensities{.mean = 50, .std = 25, .low = -100, .high = 200});
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(voxels, ElementsAre(-6, -6, -2, 0, 6));
+}
+
+TEST(NormalizationTest, SchemesHaveNnunetsNamesBothWays) {
+  for (const Normalization scheme : {Normalization::kZScore, Normalization::kCt, Normalization::kNone,
+                                     Normalization::kRescale0To1, Normalization::kRgb0To1})
+    EXPECT_EQ(NormalizationNamed(NormalizationName(scheme)), scheme);
+  EXPECT_EQ(NormalizationNamed("ct"), std::nullopt);
 }
 
 }  // namespace

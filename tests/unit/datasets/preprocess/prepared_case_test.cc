@@ -119,7 +119,7 @@ TEST(PreparedCaseTest, UnusableInputIsRefusedByCase) {
               HasSubstr("1 channels, expected 2"));
 }
 
-TEST(PreparedCaseTest, OptionsFollowTheDescriptionAndCtIsRefused) {
+TEST(PreparedCaseTest, OptionsFollowTheDescriptionAndCtAsksForPlans) {
   DatasetDescription description{
       .channel_names = {"T1", "noNorm"}, .labels = {{"background", 0}, {"x", 1}}, .file_ending = ".png"};
   const StatusOr<PrepareOptions> options = PrepareOptionsFor(description);
@@ -127,7 +127,7 @@ TEST(PreparedCaseTest, OptionsFollowTheDescriptionAndCtIsRefused) {
   EXPECT_EQ(options->num_classes, 2);
   EXPECT_THAT(options->normalization, ElementsAre(Normalization::kZScore, Normalization::kNone));
   description.channel_names[1] = "CT";
-  EXPECT_EQ(PrepareOptionsFor(description).code(), StatusCode::kUnimplemented);
+  EXPECT_EQ(PrepareOptionsFor(description).code(), StatusCode::kFailedPrecondition);
 }
 
 TEST(PreparedCaseTest, SpacingsMayDifferByOnePercent) {
