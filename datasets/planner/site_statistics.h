@@ -44,7 +44,7 @@ struct LabelStatistics {
   std::string name;
   std::int16_t value = 0;
   std::uint32_t withheld_sites = 0;
-  ValueHistogram volumes;  // mm^3 of this label in a case, over the cases that have it
+  ValueHistogram volumes;  // mm^3 (flat images: mm^2) of this label in a case, over the cases that have it
   friend bool operator==(const LabelStatistics&, const LabelStatistics&) = default;
 };
 

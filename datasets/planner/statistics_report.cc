@@ -52,7 +52,7 @@ Json StatisticsReport(const SiteStatistics& statistics) {
                               {"value", label.value},
                               {"cases_at_least", label.volumes.total()},
                               {"sites_that_withheld", label.withheld_sites},
-                              {"volume_mm3", Quantiles(label.volumes, ValueKind::kContinuous)},
+                              {"volume", Quantiles(label.volumes, ValueKind::kContinuous)},
                               {"volume_histogram", Bars(label.volumes)}});
   return json;
 }

@@ -72,13 +72,11 @@ class Computation {
     for (std::vector<float>& values : measured.foreground)
       if (!values.empty()) summaries.push_back(Summarise(std::move(values)));
     const std::lock_guard lock(mutex_);
-    double voxel_mm3 = 1;
     for (std::size_t axis = 0; axis < 3; ++axis) {
       const double spacing = measured.spacing[axis], shape = static_cast<double>(measured.shape_after_crop[axis]);
       scalars_[axis].Add(number, spacing, 1);
       scalars_[3 + axis].Add(number, shape, 1);
       scalars_[6 + axis].Add(number, spacing * shape, 1);
-      voxel_mm3 *= spacing;
     }
     scalars_[9].Add(number, measured.relative_size, 1);
     for (std::size_t c = 0; c < summaries.size(); ++c) AddForeground(number, summaries[c], &channels_[c]);
@@ -87,7 +85,7 @@ class Computation {
       const std::int64_t voxels = measured.label_voxels[value];
       if (voxels == 0) continue;
       ++labels_[i].cases;
-      labels_[i].volumes.Add(number, static_cast<double>(voxels) * voxel_mm3, 1);
+      labels_[i].volumes.Add(number, static_cast<double>(voxels) * measured.voxel_size, 1);
     }
   }
 

@@ -32,6 +32,8 @@ StatusOr<MeasuredCase> MeasureCase(const CaseFiles& files, const DatasetDescript
   if (box.is_empty()) return InvalidArgument("case ", files.id, ": the image is zero everywhere; leave the case out");
 
   MeasuredCase measured{.spacing = image.geometry.spacing, .shape_after_crop = box.shape()};
+  const bool is_flat = image.geometry.dimensions == 2;
+  measured.voxel_size = (is_flat ? 1 : measured.spacing[0]) * measured.spacing[1] * measured.spacing[2];
   const std::int64_t volume = VoxelCount(image.shape);
   measured.relative_size = static_cast<double>(VoxelCount(box.shape())) / static_cast<double>(volume);
   measured.label_voxels.assign(static_cast<std::size_t>(description.num_classes()), 0);

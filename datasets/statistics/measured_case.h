@@ -16,6 +16,7 @@ struct MeasuredCase {
   Shape3 shape_after_crop{};
   double relative_size = 1;                    // voxels after the crop / before
   std::vector<std::vector<float>> foreground;  // a channel: its voxels where the label is above 0, in array order
+  double voxel_size = 1;                       // mm^3; of a flat image mm^2
   std::vector<std::int64_t> label_voxels;      // a label, background first; of the whole image
   std::uint64_t bytes = 0;                     // memory that measuring took at its height, roughly
 };

@@ -30,7 +30,7 @@ void PrintReport(const Json& report) {
     std::cerr << "  channel " << channel["name"] << ": foreground " << Range(channel["foreground_intensity"]) << " in "
               << channel["cases_with_foreground"] << " cases\n";
   for (const Json& label : report["labels"])
-    std::cerr << "  label " << label["name"] << ": " << Range(label["volume_mm3"]) << " mm3 in "
+    std::cerr << "  label " << label["name"] << ": " << Range(label["volume"]) << " mm3 (flat images: mm2) in "
               << label["cases_at_least"] << " cases"
               << (label["sites_that_withheld"] != 0 ? " (a few more were withheld)" : "") << "\n";
 }

@@ -152,7 +152,7 @@ TEST(StatisticsReportTest, SaysWhatIsKnownAndWhatWasWithheld) {
   EXPECT_EQ(report["shape_voxels"]["z"]["median"], 36.0);
   EXPECT_EQ(report["labels"][0]["cases_at_least"], 2);
   EXPECT_EQ(report["labels"][1]["sites_that_withheld"], 2);
-  EXPECT_TRUE(report["labels"][1]["volume_mm3"].is_null());
+  EXPECT_TRUE(report["labels"][1]["volume"].is_null());
 }
 
 }  // namespace

@@ -42,6 +42,17 @@ class HippocampusTest : public ::testing::Test {
 TEST_F(HippocampusTest, PlansAreNnunets) {
   const StatusOr<DatasetFingerprint> fingerprint = ExtractFingerprint(dataset_, {});
   ASSERT_TRUE(fingerprint.ok()) << fingerprint.status();
+  // NumPy 1.24 and SciPy 1.10, following nnU-Net's extractor on the same files (sums in f64).
+  const IntensityProperties& mri = fingerprint->channels.at(0);
+  EXPECT_NEAR(mri.mean, 26766.58652843542, 1e-6);
+  EXPECT_NEAR(mri.std, 66058.16384608219, 1e-6);
+  EXPECT_EQ(mri.min, 0);
+  EXPECT_EQ(mri.max, 486420.21875);
+  EXPECT_EQ(mri.percentile_00_5, 28);
+  EXPECT_NEAR(mri.median, 368.96600341796875, 1e-4);
+  EXPECT_EQ(mri.percentile_99_5, 286561.875);
+  EXPECT_EQ(fingerprint->median_relative_size, 1);
+
   const StatusOr<Plans> plans = PlanExperiment(FactsOf(dataset_), PlanInputOf(*fingerprint, {}), {});
   ASSERT_TRUE(plans.ok()) << plans.status();
   EXPECT_EQ(plans->fullres->patch_size, (std::vector<std::int64_t>{40, 56, 40}));
