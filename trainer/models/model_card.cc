@@ -144,6 +144,9 @@ StatusOr<ModelCard> ParseModelCard(const ConfigNode& root) {
 
   if (card.channel_names.empty() || card.input().channels > kChannelsMax)
     reader.Refuse("channel_names", Concat("1 to ", kChannelsMax, " names"));
+  if (card.ct.empty() &&
+      std::find(card.normalization.begin(), card.normalization.end(), Normalization::kCt) != card.normalization.end())
+    reader.Refuse("ct", "the intensities that CTNormalization scales by, a section for each channel");
   if (!LabelsAreConsecutive(card)) reader.Refuse("labels", "the values 0, 1, 2, ... without gaps, at least two");
   if (spacing.size() != 3 || *std::min_element(spacing.begin(), spacing.end()) <= 0)
     reader.Refuse("spacing", "three positive numbers, mm, (z, y, x)");

@@ -86,6 +86,9 @@ TEST_F(HippocampusTest, WithSmallCountsHeldBackTheNetworkStaysTheSame) {
   EXPECT_EQ(fullres["patch_size"], (Json{40, 56, 40}));
   EXPECT_EQ(fullres["spacing"], (Json{1.0, 1.0, 1.0}));
   EXPECT_NEAR(fullres["batch_size"].get<double>(), 7, 1);
+  const Json& flat = (*plans)["configurations"]["2d"];
+  EXPECT_EQ(flat["patch_size"], (Json{56, 40}));
+  EXPECT_NEAR(flat["batch_size"].get<double>(), 277, 15);
 }
 
 }  // namespace

@@ -42,6 +42,38 @@ TEST(ModelCardTest, WhatIsReadIsWhatWasWritten) {
   EXPECT_EQ(DescriptionOf(*read).file_ending, ".nii.gz");
 }
 
+TEST(ModelCardTest, WhatAPlanSaysOfIntensitiesReachesThoseWhoPredict) {
+  wire::JobSpec job;
+  job.data.normalization = {
+      {.scheme = "CTNormalization", .mean = 40, .std = 20, .percentile_00_5 = -90, .percentile_99_5 = 180},
+      {.scheme = "ZScoreNormalization", .inside_mask = true}};
+  datasets::DatasetDescription description;
+  description.channel_names = {"CT", "PET"};
+  description.labels = {{"background", 0}, {"tumour", 1}};
+  const StatusOr<datasets::PrepareOptions> prepare = PrepareOptionsOf(job, description);
+  ASSERT_TRUE(prepare.ok()) << prepare.status();
+  EXPECT_TRUE(prepare->normalize_inside_mask_only);
+  ModelCard card = HippocampusCard();
+  card.channel_names = description.channel_names;
+  card.normalization = prepare->normalization;
+  card.ct = prepare->ct;
+  const testing::ScratchFolder run;
+  ASSERT_TRUE(WriteModelCard(run.path(), card).ok());
+  const StatusOr<ModelCard> read = ReadModelCard(run.path());
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_EQ(PrepareOptionsOf(*read).ct.size(), 2U);
+  EXPECT_EQ(PrepareOptionsOf(*read).ct[0], (datasets::CtIntensities{.mean = 40, .std = 20, .low = -90, .high = 180}));
+  card.ct.clear();
+  ASSERT_TRUE(WriteModelCard(run.path(), card).ok());
+  EXPECT_THAT(ReadModelCard(run.path()).status().message(), HasSubstr("CTNormalization scales by"));
+
+  description.channel_names = {"CT"};
+  EXPECT_THAT(PrepareOptionsOf(job, description).status().message(), HasSubstr("2 channels, but"));
+  job.data.normalization.clear();
+  EXPECT_EQ(PrepareOptionsOf(job, description).status().code(), StatusCode::kFailedPrecondition)
+      << "without a plan nobody knows the intensities";
+}
+
 TEST(ModelCardTest, FaultsAreNamedWithFileAndKey) {
   const testing::ScratchFolder run;
   EXPECT_THAT(ReadModelCard(run.path()).status().message(), HasSubstr("model.json"));
