@@ -127,10 +127,11 @@ StatusOr<SiteStatistics> DecodeStatistics(ByteSpan bytes) {
   statistics.sites = reader.Get<std::uint32_t>();
   statistics.cases_min = reader.Get<std::uint32_t>();
   statistics.cases = GetVarint(&reader);
-  if (statistics.cases == 0 || statistics.cases > kStatisticsCasesMax || statistics.sites == 0 ||
-      statistics.cases_min == 0)
-    reader.Fail(Concat(statistics.cases, " cases of ", statistics.sites, " sites, at least ", statistics.cases_min,
-                       " in a cell; expected at least one of each"));
+  // Every site that went in had at least cases_min cases.
+  if (statistics.cases > kStatisticsCasesMax || statistics.sites == 0 || statistics.cases_min == 0 ||
+      statistics.sites > statistics.cases / statistics.cases_min)
+    reader.Fail(Concat(statistics.cases, " cases of ", statistics.sites, " sites with at least ", statistics.cases_min,
+                       " cases each; that cannot be, or is more than can be described"));
   ForEachScalar(statistics, [&](ValueHistogram& histogram) {
     if (!reader.status().ok()) return;
     histogram = ValueHistogram::DecodeFrom(&reader, kScalarCellsMax, statistics.cases);

@@ -109,6 +109,9 @@ TEST(SiteStatisticsTest, CountsThatContradictEachOtherAreRefused) {
   EXPECT_THAT(DecodeStatistics(EncodeStatistics(site)).status().message(),
               HasSubstr("a histogram of 2 cases, expected 3"));
   site = Site({36, 37});
+  site.cases_min = 3;
+  EXPECT_THAT(DecodeStatistics(EncodeStatistics(site)).status().message(), HasSubstr("at least 3 cases each"));
+  site = Site({36, 37});
   site.channels[0].cases = 1;
   EXPECT_FALSE(DecodeStatistics(EncodeStatistics(site)).ok());
   site = Site({36, 37});
