@@ -16,7 +16,8 @@ using Numbers = std::vector<std::int64_t>;
 Json Plans() {
   return Json::parse(R"({
     "transpose_forward": [2, 0, 1],
-    "foreground_intensity_properties_per_channel": {"0": {"mean": 40.5, "std": 20, "percentile_00_5": -90, "percentile_99_5": 180}},
+    "foreground_intensity_properties_per_channel": {
+      "0": {"mean": 40.5, "std": 20, "percentile_00_5": -90, "percentile_99_5": 180}},
     "configurations": {
       "3d_fullres": {
         "batch_size": 3, "patch_size": [16, 64, 32], "spacing": [5.0, 0.7, 0.8],
@@ -24,7 +25,8 @@ Json Plans() {
         "architecture": {
           "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
           "arch_kwargs": {"n_stages": 3, "features_per_stage": [32, 64, 80], "strides": [[1,1,1],[1,2,2],[2,2,2]],
-                          "kernel_sizes": [[1,3,3],[3,3,3],[3,3,3]], "n_conv_per_stage": [2,2,2], "n_conv_per_stage_decoder": [2,2]}}},
+                          "kernel_sizes": [[1,3,3],[3,3,3],[3,3,3]], "n_conv_per_stage": [2,2,2],
+                          "n_conv_per_stage_decoder": [2,2]}}},
       "mine": {"inherits_from": "3d_fullres", "batch_size": 5},
       "loop": {"inherits_from": "loop2"}, "loop2": {"inherits_from": "loop"}
     }})");
