@@ -86,6 +86,10 @@ Json StatusDocument(const JobTable& table, const JobEntry& entry, const Reader& 
   }
   if (entry.stand == Stand::kFinished) json["phase"] = StandName(entry), json["message"] = entry.outcome.message;
   if (entry.stand == Stand::kStopped) json["phase"] = "stopped", json["message"] = entry.stopped.message();
+  json["absent"] = Json::array();  // awaited, and not even connected
+  if (json.contains("awaited"))
+    for (const Json& site : json["awaited"])
+      if (!table.IsConnected(SiteName(site.get<std::string>()))) json["absent"].push_back(site);
   if (const std::optional<double> eta = EtaSeconds(table, entry, now)) json["eta_seconds"] = *eta;
   Withhold(reader, &json);
   // What is told of the end can name another site and its message.
@@ -106,7 +110,7 @@ Json ListDocument(const JobTable& table, const Reader& reader, Instant now) {
   for (const JobEntry* entry : entries) {
     Json status = StatusDocument(table, *entry, reader, now);
     Json row = Json::object();
-    for (const char* key : {"job", "state", "round", "rounds", "awaited", "by", "submitted", "priority",
+    for (const char* key : {"job", "state", "round", "rounds", "awaited", "absent", "by", "submitted", "priority",
                             "queue_position", "message", "eta_seconds"})
       if (status.contains(key)) row[key] = status[key];
     row["sites"] = entry->submission.sites.size();

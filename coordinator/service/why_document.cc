@@ -8,7 +8,8 @@ namespace consilium::coordinator {
 namespace {
 
 std::string InWords(double seconds) {
-  return FormatDuration(std::chrono::seconds(std::llround(std::max(0.0, seconds))));
+  const long long whole = std::llround(std::max(0.0, seconds));
+  return whole < 60 ? Concat(whole, "s") : FormatDuration(std::chrono::seconds(whole));
 }
 
 std::string Listed(const std::vector<std::string>& items) {
@@ -64,12 +65,11 @@ Json Causes(const EventDigest& events, const Reader& reader) {
 
 // What happens when the deadline passes.
 std::string AtDeadline(const JobState& state) {
-  const std::string least =
-      Concat("at least ", state.plan().sites_min, " site", state.plan().sites_min == 1 ? "" : "s");
+  const std::string least = Concat(state.plan().sites_min, " site", state.plan().sites_min == 1 ? "" : "s");
   switch (state.phase()) {
     case Phase::kGathering:
       return state.past().empty() ? "it goes on waiting: nothing is lost before the first round"
-                                  : "the job fails unless " + least + " are connected";
+                                  : "the job fails if fewer than " + least + " are connected";
     case Phase::kCollecting:
       return "the round closes without who has not answered, or the job fails with fewer than " + least;
     default:
@@ -99,13 +99,13 @@ Json ActiveWhy(const JobTable& table, const JobEntry& entry, const Reader& reade
                                 : Concat("round ", ToInt(state.round()) + 1, " of ", ToInt(state.plan().rounds));
   std::string answer;
   if (state.phase() == Phase::kFolding)
-    answer = Concat("It waits for nobody: ", where, " is being averaged, since ", InWords(since), ".");
+    answer = Concat("It waits for nobody: ", where, " is being averaged, for ", InWords(since), " so far.");
   else if (!absent.empty())
-    answer = Concat("It waits for ", Listed(absent), " in ", where, ", since ", InWords(since), ".",
+    answer = Concat("It waits for ", Listed(absent), " in ", where, ", for ", InWords(since), " so far.",
                     busy.empty() ? "" : " At work: " + Listed(busy) + ".");
   else if (!busy.empty())
     answer =
-        Concat("It is not held up: ", where, " is being worked on since ", InWords(since), " by ", Listed(busy), ".");
+        Concat("It is not held up: ", where, " has been worked on for ", InWords(since), " by ", Listed(busy), ".");
   else
     answer = Concat("It is not held up: ", where, " is about to go on.");
   const bool closes = state.plan().mode == RoundMode::kClose && state.phase() != Phase::kFolding;
