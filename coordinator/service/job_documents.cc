@@ -51,9 +51,14 @@ Json QueuedStatus(const JobTable& table, const JobEntry& entry) {
 // Takes from the rows of other sites what is not this reader's to know.
 void Withhold(const Reader& reader, Json* json) {
   if (reader.is_operator() || !json->contains("sites")) return;
-  for (Json& row : (*json)["sites"])
-    if (row.value("site", "") != reader.site.value())
-      for (const char* key : {"metrics", "failure", "bytes"}) row.erase(key);
+  for (Json& row : (*json)["sites"]) {
+    if (row.value("site", "") == reader.site.value()) continue;
+    Json shown = Json::object();
+    for (const char* key : {"site", "connected", "phase", "progress", "awaited", "awaited_seconds", "silent_seconds"})
+      if (row.contains(key)) shown[key] = row[key];
+    row = std::move(shown);
+  }
+  json->erase("waiting");  // in it are other sites' words; why says what of it is for everybody
   for (const char* key : {"evaluations", "not_evaluated"})
     if (json->contains(key)) {
       Json own = Json::object();
