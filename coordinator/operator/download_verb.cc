@@ -92,14 +92,20 @@ int DownloadVerb(const Arguments& arguments) {
     ASSIGN_OR_RETURN(const std::unique_ptr<transport::BlobStore> blobs, transport::BlobStore::Open(folder / kPartial));
     Json written = Json::array();
     std::uint64_t bytes_received = 0;
-    for (const std::string& name : wanted) {
-      ASSIGN_OR_RETURN(const fs::path file,
-                       DownloadFile(&link, JobId(job), name, folder, blobs.get(), &bytes_received));
-      written.push_back(file.string());
-      if (!command.json()) std::cerr << file.string() << "\n";
-    }
+    const auto fetch_all = [&]() -> Status {
+      for (const std::string& name : wanted) {
+        ASSIGN_OR_RETURN(const fs::path file,
+                         DownloadFile(&link, JobId(job), name, folder, blobs.get(), &bytes_received));
+        written.push_back(file.string());
+        if (!command.json()) std::cerr << file.string() << "\n";
+      }
+      return Status();
+    };
+    const Status fetched = fetch_all();
+    // What came of a file stays for the next try; nothing that came is nothing to keep.
     std::error_code ignored;
-    fs::remove_all(folder / kPartial, ignored);
+    if (blobs->BytesUsed() == 0) fs::remove_all(folder / kPartial, ignored);
+    RETURN_IF_ERROR(fetched);
     if (command.json()) Command::PrintJson({{"job", job}, {"files", written}, {"bytes_received", bytes_received}});
     return Status();
   });

@@ -23,7 +23,8 @@ const Json& Items(const Json& json, const char* key) {
 }
 
 std::string InWords(double seconds) {
-  return FormatDuration(std::chrono::seconds(std::llround(std::min(1e9, std::max(0.0, seconds)))));
+  const long long whole = std::llround(std::min(1e9, std::max(0.0, seconds)));
+  return whole < 60 ? Concat(whole, "s") : FormatDuration(std::chrono::seconds(whole));
 }
 
 std::string Short(double value) {
@@ -49,7 +50,7 @@ std::string Remark(const Json& job) {
   if (Has(job, "queue_position")) return Concat("number ", Number(job, "queue_position"), " in the queue");
   if (!Text(job, "message").empty()) return Text(job, "message");
   std::string text;
-  if (!Items(job, "awaited").empty()) text = "awaits " + Joined(Items(job, "awaited"));
+  if (!Items(job, "absent").empty()) text = "awaits " + Joined(Items(job, "absent"));
   if (Has(job, "eta_seconds"))
     text += Concat(text.empty() ? "" : "; ", "about ", InWords(Number(job, "eta_seconds")), " left");
   return text;
@@ -122,7 +123,7 @@ std::string EventText(const Json& event) {
   std::string text = Text(event, "time").substr(0, 19) + "  " + Text(event, "event");
   if (!event.is_object()) return text;
   for (const auto& [key, value] : event.items()) {
-    if (key == "time" || key == "event" || value.is_null()) continue;
+    if (key == "time" || key == "event" || value.is_null() || (value.is_structured() && value.empty())) continue;
     std::string shown = value.is_string()         ? value.get<std::string>()
                         : value.is_array()        ? Joined(value)
                         : value.is_number_float() ? Short(value.get<double>())

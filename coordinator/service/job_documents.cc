@@ -51,9 +51,14 @@ Json QueuedStatus(const JobTable& table, const JobEntry& entry) {
 // Takes from the rows of other sites what is not this reader's to know.
 void Withhold(const Reader& reader, Json* json) {
   if (reader.is_operator() || !json->contains("sites")) return;
-  for (Json& row : (*json)["sites"])
-    if (row.value("site", "") != reader.site.value())
-      for (const char* key : {"metrics", "failure", "bytes"}) row.erase(key);
+  for (Json& row : (*json)["sites"]) {
+    if (row.value("site", "") == reader.site.value()) continue;
+    Json shown = Json::object();
+    for (const char* key : {"site", "connected", "phase", "progress", "awaited", "awaited_seconds", "silent_seconds"})
+      if (row.contains(key)) shown[key] = row[key];
+    row = std::move(shown);
+  }
+  json->erase("waiting");  // in it are other sites' words; why says what of it is for everybody
   for (const char* key : {"evaluations", "not_evaluated"})
     if (json->contains(key)) {
       Json own = Json::object();
@@ -86,6 +91,10 @@ Json StatusDocument(const JobTable& table, const JobEntry& entry, const Reader& 
   }
   if (entry.stand == Stand::kFinished) json["phase"] = StandName(entry), json["message"] = entry.outcome.message;
   if (entry.stand == Stand::kStopped) json["phase"] = "stopped", json["message"] = entry.stopped.message();
+  json["absent"] = Json::array();  // awaited, and not even connected
+  if (json.contains("awaited"))
+    for (const Json& site : json["awaited"])
+      if (!table.IsConnected(SiteName(site.get<std::string>()))) json["absent"].push_back(site);
   if (const std::optional<double> eta = EtaSeconds(table, entry, now)) json["eta_seconds"] = *eta;
   Withhold(reader, &json);
   // What is told of the end can name another site and its message.
@@ -106,7 +115,7 @@ Json ListDocument(const JobTable& table, const Reader& reader, Instant now) {
   for (const JobEntry* entry : entries) {
     Json status = StatusDocument(table, *entry, reader, now);
     Json row = Json::object();
-    for (const char* key : {"job", "state", "round", "rounds", "awaited", "by", "submitted", "priority",
+    for (const char* key : {"job", "state", "round", "rounds", "awaited", "absent", "by", "submitted", "priority",
                             "queue_position", "message", "eta_seconds"})
       if (status.contains(key)) row[key] = status[key];
     row["sites"] = entry->submission.sites.size();

@@ -64,11 +64,15 @@ Json SiteBoard::SiteToJson(const JobMachine& machine, const SiteName& site, bool
   const auto found = notes_.find(site);
   const SiteNote note = found == notes_.end() ? SiteNote() : found->second;
   const bool connected = machine.IsConnected(site);
-  const bool busy = connected && note.beat.phase != wire::SitePhase::kIdle;
+  // A site does one task at a time, and it may be another job's.
+  const bool elsewhere = connected && !note.beat.task.job.empty() && note.beat.task.job != machine.state().opened().job;
+  const bool busy = connected && !elsewhere && note.beat.phase != wire::SitePhase::kIdle;
   const std::optional<Instant> heard = machine.LastHeard(site);
   Json json = {{"site", site.value()},
                {"connected", connected},
-               {"phase", connected ? wire::SitePhaseName(note.beat.phase) : "away"},
+               {"phase", !connected  ? "away"
+                         : elsewhere ? "elsewhere"
+                                     : wire::SitePhaseName(note.beat.phase)},
                {"progress", busy ? note.beat.progress : 0.0},
                {"awaited", awaited},
                {"awaited_seconds", awaited ? Json(Seconds(now - machine.phase_since())) : Json(nullptr)},

@@ -29,6 +29,7 @@ class SiteBoard {
   //  "sites": [{"site", "connected", "phase", "progress", "awaited", "awaited_seconds", "metrics", "bytes",
   //             "failure", "trouble", "unfit", "silent_seconds", "silent", "waiting", "download_bytes_per_second",
   //             "upload_bytes_per_second", "health": {...}, "drops": {reason: count}}]}
+  // A site's "phase" is its heartbeat's, "away", or "elsewhere" when it works for another job.
   // "phase" is "failed" for a job that ended so.
   Json ToJson(const JobMachine& machine, Instant now) const;
 

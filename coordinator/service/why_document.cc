@@ -8,7 +8,8 @@ namespace consilium::coordinator {
 namespace {
 
 std::string InWords(double seconds) {
-  return FormatDuration(std::chrono::seconds(std::llround(std::max(0.0, seconds))));
+  const long long whole = std::llround(std::max(0.0, seconds));
+  return whole < 60 ? Concat(whole, "s") : FormatDuration(std::chrono::seconds(whole));
 }
 
 std::string Listed(const std::vector<std::string>& items) {
@@ -62,21 +63,6 @@ Json Causes(const EventDigest& events, const Reader& reader) {
   return causes;
 }
 
-// What happens when the deadline passes.
-std::string AtDeadline(const JobState& state) {
-  const std::string least =
-      Concat("at least ", state.plan().sites_min, " site", state.plan().sites_min == 1 ? "" : "s");
-  switch (state.phase()) {
-    case Phase::kGathering:
-      return state.past().empty() ? "it goes on waiting: nothing is lost before the first round"
-                                  : "the job fails unless " + least + " are connected";
-    case Phase::kCollecting:
-      return "the round closes without who has not answered, or the job fails with fewer than " + least;
-    default:
-      return "the result is written without who has not answered";
-  }
-}
-
 Json ActiveWhy(const JobTable& table, const JobEntry& entry, const Reader& reader, Instant now, WallTime wall_now) {
   const JobMachine& machine = entry.runner->machine();
   const JobState& state = machine.state();
@@ -99,23 +85,30 @@ Json ActiveWhy(const JobTable& table, const JobEntry& entry, const Reader& reade
                                 : Concat("round ", ToInt(state.round()) + 1, " of ", ToInt(state.plan().rounds));
   std::string answer;
   if (state.phase() == Phase::kFolding)
-    answer = Concat("It waits for nobody: ", where, " is being averaged, since ", InWords(since), ".");
+    answer = Concat("It waits for nobody: ", where, " is being averaged, for ", InWords(since), " so far.");
   else if (!absent.empty())
-    answer = Concat("It waits for ", Listed(absent), " in ", where, ", since ", InWords(since), ".",
+    answer = Concat("It waits for ", Listed(absent), " in ", where, ", for ", InWords(since), " so far.",
                     busy.empty() ? "" : " At work: " + Listed(busy) + ".");
   else if (!busy.empty())
     answer =
-        Concat("It is not held up: ", where, " is being worked on since ", InWords(since), " by ", Listed(busy), ".");
+        Concat("It is not held up: ", where, " has been worked on for ", InWords(since), " by ", Listed(busy), ".");
   else
     answer = Concat("It is not held up: ", where, " is about to go on.");
-  const bool closes = state.plan().mode == RoundMode::kClose && state.phase() != Phase::kFolding;
-  if (closes) {
-    json["until_seconds"] = std::max(0.0, Seconds(state.plan().round_deadline) - since);
-    json["then"] = AtDeadline(state);
-    answer += Concat(" In ", InWords(json["until_seconds"].get<double>()), " ", AtDeadline(state), ".");
-  } else if (!absent.empty()) {
+  // Of all that is waited for, what ends first.
+  std::optional<Wait> next;
+  for (const Wait& wait : machine.waiting(now))
+    if (wait.until && (!next || *wait.until < *next->until)) next = wait;
+  if (next) {
+    json["until_seconds"] = std::max(0.0, Seconds(*next->until - now));
+    json["then"] = next->then;
+    answer += Concat(" In ", InWords(json["until_seconds"].get<double>()), " ", next->then, ".");
+  } else if (state.plan().mode == RoundMode::kWait && !absent.empty()) {
     json["then"] = "in mode wait every site is needed, however long it takes";
     answer += " In mode wait every site is needed, however long it takes.";
+  }
+  if (state.paused_by()) {
+    json["paused_by"] = *state.paused_by();
+    answer = Concat("It is paused by ", *state.paused_by(), ". ", answer);
   }
   if (!absent.empty()) json["mend"] = "start consilium client at the sites that are not connected";
   const std::optional<double> pace = SecondsPerRound(events);
