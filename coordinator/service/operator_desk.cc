@@ -66,7 +66,8 @@ Status FitsOnDisk(const Submission& submission, const DiskBudget& budget) {
   const std::uint64_t needed = DiskNeeded(submission);
   const std::string need =
       Concat("job '", submission.job, "' may need ", FormatBytes(needed), " on the coordinator's disk (",
-             submission.sites.size(), " sites + 3, of ", FormatBytes(submission.model.bytes), " each)");
+             submission.sites.size(), " sites + ", ModelsNeeded(submission) - submission.sites.size(), ", of ",
+             FormatBytes(submission.model.bytes), " each)");
   if (budget.quota > 0 && budget.promised + needed > budget.quota)
     return Storage(need, ", ", FormatBytes(budget.promised), " are promised to other jobs, and the quota is ",
                    FormatBytes(budget.quota),

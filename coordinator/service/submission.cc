@@ -6,6 +6,7 @@
 #include "comm/base/file.h"
 #include "comm/base/suggest.h"
 #include "coordinator/core/job_machine.h"
+#include "coordinator/strategies/models_on_disk.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -120,9 +121,16 @@ StatusOr<Submission> ReadSubmission(const JobFolder& folder) {
   }
 }
 
-std::uint64_t DiskNeeded(const Submission& submission) {
-  return (submission.sites.size() + 3) * submission.model.bytes;
+std::size_t ModelsNeeded(const Submission& submission) {
+  wire::FederationSpec federation;  // plain averaging, should the job not be readable: opening it will say so
+  const StatusOr<ConfigNode> root = ConfigNode::Parse(submission.job_json, "the job");
+  if (root.ok()) {
+    if (const StatusOr<wire::JobSpec> job = wire::ParseJob(*root); job.ok()) federation = job->federation;
+  }
+  return ModelsOnDisk(federation, submission.sites.size());
 }
+
+std::uint64_t DiskNeeded(const Submission& submission) { return ModelsNeeded(submission) * submission.model.bytes; }
 
 std::string FormatBytes(std::uint64_t bytes) {
   static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};

@@ -39,8 +39,8 @@ Status WriteSubmission(const JobFolder& folder, const Submission& submission);
 // Errors: NotFound when there is none, DataLoss when it is not one that WriteSubmission wrote.
 StatusOr<Submission> ReadSubmission(const JobFolder& folder);
 
-// What a job can need on the coordinator's disk at most: each site's update, the model that they start from, the one
-// being folded, and the one in the job's folder.
+// What a job can need on the coordinator's disk at most, in models (strategies/models_on_disk.h) and in bytes.
+std::size_t ModelsNeeded(const Submission& submission);
 std::uint64_t DiskNeeded(const Submission& submission);
 // "3.2 GB"
 std::string FormatBytes(std::uint64_t bytes);

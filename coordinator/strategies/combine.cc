@@ -3,28 +3,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "coordinator/strategies/vector_clones.h"
+
 namespace consilium::coordinator {
 namespace {
+
+// The smaller of each pair into `low`, the larger into `high`.
+CONSILIUM_VECTOR_CLONES
+void Exchange(double* low, double* high) {
+  for (std::size_t k = 0; k < kColumns; ++k) {
+    const double a = low[k], b = high[k];
+    low[k] = b < a ? b : a;
+    high[k] = b < a ? a : b;
+  }
+}
 
 // Sorts `count` rows of kColumns values, column by column, with Batcher's odd-even merge exchange (Knuth, TAOCP 3,
 // 5.2.2, Algorithm M): the same comparisons whatever the values, so whole rows are compared at once.
 void SortColumns(double* rows, std::size_t count) {
-  const auto exchange = [&](std::size_t i, std::size_t j) {
-    double* const low = rows + i * kColumns;
-    double* const high = rows + j * kColumns;
-    for (std::size_t k = 0; k < kColumns; ++k) {
-      const double a = low[k], b = high[k];
-      low[k] = b < a ? b : a;
-      high[k] = b < a ? a : b;
-    }
-  };
   std::size_t top = 1;
   while (2 * top < count) top *= 2;
   for (std::size_t p = top; count > 1 && p > 0; p /= 2) {
     std::size_t q = top, r = 0, d = p;
     while (true) {
       for (std::size_t i = 0; i + d < count; ++i)
-        if ((i & p) == r) exchange(i, i + d);
+        if ((i & p) == r) Exchange(rows + i * kColumns, rows + (i + d) * kColumns);
       if (q == p) break;
       d = q - p;
       q /= 2;

@@ -5,13 +5,7 @@
 #include <cmath>
 
 #include "comm/base/status.h"
-
-// AVX2 without FMA: the same products and sums as without it, so the same bits on every machine.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CONSILIUM_VECTOR_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define CONSILIUM_VECTOR_CLONES
-#endif
+#include "coordinator/strategies/vector_clones.h"
 
 namespace consilium::coordinator {
 namespace {

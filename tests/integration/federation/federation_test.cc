@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "comm/tensor/safetensors.h"
+#include "comm/wire/strategy.h"
 #include "tests/testing/local_federation.h"
 #include "tests/testing/run_program.h"
 
@@ -22,6 +23,7 @@ struct TrialOptions {
   int sites_min = 3;
   std::string deadline = "60s";
   int delay_ms = 100;
+  std::string strategy = "{name: fedavg}";
   std::map<std::string, Json> behaviour;  // of a site's stub, beyond its name and delay
 };
 
@@ -127,6 +129,22 @@ TEST(Federation, RunsToItsEndAndLeavesWhatItPromises) {
   EXPECT_TRUE(result["not_evaluated"].empty());
 }
 
+// The strategies that ask nothing of a site but its trained weights.
+TEST(Federation, StrategiesRunByNameFromTheJobFile) {
+  for (const wire::StrategySpec& spec : wire::Strategies()) {
+    const bool plain = spec.local == wire::LocalMethod::kPlain && spec.aux_up.empty() && spec.metric.empty();
+    if (!plain || spec.name == "fedavg" || spec.name == "fedbuff") continue;
+    SCOPED_TRACE(spec.name);
+    const std::string numbers = spec.name == "bulyan" ? ", byzantine: 0" : "";  // of three sites
+    Trial trial({.rounds = 2, .delay_ms = 10, .strategy = Concat("{name: ", spec.name, numbers, "}")});
+    trial.Start();
+    const Json result = trial.AwaitResult();
+    ASSERT_FALSE(result.empty());
+    EXPECT_EQ(result["code"], "ok");
+    EXPECT_EQ(result["rounds_done"], 2);
+  }
+}
+
 TEST(Federation, TheCoordinatorKilledInEachPhaseEndsInTheSameWeights) {
   for (const char* mode : {"wait", "close"}) {
     Trial trial({.mode = mode, .delay_ms = 300});
@@ -138,12 +156,12 @@ TEST(Federation, TheCoordinatorKilledInEachPhaseEndsInTheSameWeights) {
       const Status restarted = trial.federation().StartCoordinator();
       ASSERT_TRUE(restarted.ok()) << restarted;
     };
-    kill_at("round_opened", {{"round", 0}});       // collecting, nothing there
-    kill_at("update_accepted", {{"round", 0}});    // collecting, one update there
-    kill_at("round_closed", {{"round", 1}});       // folding
+    kill_at("round_opened", {{"round", 0}});                                             // collecting, nothing there
+    kill_at("update_accepted", {{"round", 0}});                                          // collecting, one update there
+    kill_at("round_closed", {{"round", 1}});                                             // folding
     kill_at("model_published", {{"round", 1}}, {{"event", "recovered"}, {"round", 2}});  // gathering
-    kill_at("evaluation_opened", Json::object());  // evaluating
-    kill_at("evaluation", Json::object());         // one evaluation there
+    kill_at("evaluation_opened", Json::object());                                        // evaluating
+    kill_at("evaluation", Json::object());                                               // one evaluation there
     ExpectUndisturbed(trial.AwaitResult());
   }
 }

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "comm/base/file.h"
 #include "comm/wire/job.h"
 
 namespace consilium::wire {
@@ -57,6 +58,17 @@ TEST(StrategyCatalogue, AStrategyIsReadWithItsDefaultsOrRefusedUntilItIsBuilt) {
     const StatusOr<ConfigNode> again = ConfigNode::Parse(JobToYaml(*job), "resolved");
     ASSERT_TRUE(again.ok());
     EXPECT_EQ(JobToYaml(ParseJob(*again).value()), JobToYaml(*job));
+  }
+}
+
+TEST(StrategyCatalogue, TheGuideListsEveryStrategyAndParameter) {
+  const StatusOr<std::string> guide = ReadFile(std::filesystem::path(CONSILIUM_SOURCE_DIR) / "docs/job-file.md");
+  ASSERT_TRUE(guide.ok()) << guide.status();
+  for (const StrategySpec& spec : Strategies()) {
+    EXPECT_NE(guide->find(Concat("`", spec.name, "`")), std::string::npos) << spec.name;
+    for (const StrategyParameter& parameter : spec.parameters)
+      EXPECT_NE(guide->find(Concat("`", parameter.name, "` (")), std::string::npos)
+          << spec.name << " " << parameter.name;
   }
 }
 

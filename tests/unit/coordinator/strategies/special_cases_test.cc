@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "coordinator/strategies/disk_needed.h"
+#include "coordinator/strategies/models_on_disk.h"
 #include "tests/unit/coordinator/strategies/dense_fold.h"
 
 namespace consilium::coordinator {
@@ -189,16 +189,13 @@ TEST(StrategySpecialCases, WhatCannotBeFoldedIsRefusedWithTheReason) {
   EXPECT_THAT(refusal(Federation("fedbuff", {{"staleness_max", 2}}), {}), HasSubstr("more than 2 rounds old"));
 }
 
-TEST(DiskNeededForARound, CountsModelsUpdatesStateAndSiteModels) {
-  constexpr std::uint64_t kModel = 1'000'000, kSlack = 16 << 20;
-  const auto models = [&](const char* strategy) {
-    return (DiskNeeded(Federation(strategy), kModel, 10) - kSlack) / kModel;
-  };
-  EXPECT_EQ(models("fedavg"), 12);    // old and new, ten updates
-  EXPECT_EQ(models("fedadam"), 16);   // and two state tensors, old and new
-  EXPECT_EQ(models("scaffold"), 24);  // updates with control deltas, the control old and new
-  EXPECT_EQ(models("fedbuff"), 22);   // the next ten come in meanwhile
-  EXPECT_EQ(models("mixing"), 32);    // every site's model, old and new
+TEST(ModelsOnDisk, CountModelsUpdatesStateAndSiteModels) {
+  const auto models = [](const char* strategy) { return ModelsOnDisk(Federation(strategy), 10); };
+  EXPECT_EQ(models("fedavg"), 13);    // ten updates; started from, folded, in the job's folder
+  EXPECT_EQ(models("fedadam"), 17);   // and two state tensors, old and new
+  EXPECT_EQ(models("scaffold"), 25);  // updates with control deltas, the control old and new
+  EXPECT_EQ(models("fedbuff"), 23);   // the next ten come in meanwhile
+  EXPECT_EQ(models("mixing"), 33);    // every site's model, old and new
 }
 
 }  // namespace
