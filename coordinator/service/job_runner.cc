@@ -154,7 +154,7 @@ void JobRunner::Execute(const FoldRound& action) {
 }
 
 UpdateRules JobRunner::UpdateRulesOf() const {
-  UpdateRules rules;
+  UpdateRules rules{.personal = federation_.personal};
   const wire::StrategySpec* strategy = wire::FindStrategy(federation_.strategy);
   if (strategy != nullptr && !strategy->aux_up.empty()) rules.auxiliary.emplace_back(strategy->aux_up);
   return rules;
@@ -163,6 +163,7 @@ UpdateRules JobRunner::UpdateRulesOf() const {
 // In a worker thread.
 StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<SiteName>& sites) const {
   AggregateRequest request{.federation = federation_,
+                           .personal = federation_.personal,
                            .sites = sites,
                            .model = services_.blobs->PathOf(fold.model.digest),
                            .output_folder = folder_.fold()};
