@@ -17,8 +17,8 @@ struct Reader {
 // May this reader know of the job at all?
 bool MaySee(const Reader& reader, const JobEntry& entry);
 
-// {"active_max", "jobs": [{"job", "state", "round", "rounds", "sites", "connected", "awaited": [...], "absent": [...], "by",
-// "submitted",
+// {"active_max", "jobs": [{"job", "state", "round", "rounds", "sites", "connected", "awaited": [...], "absent": [...],
+// "by", "submitted",
 //  "priority", "queue_position", "message", "eta_seconds"}]}, oldest first.
 Json ListDocument(const JobTable& table, const Reader& reader, Instant now);
 
