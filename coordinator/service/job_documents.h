@@ -18,8 +18,7 @@ struct Reader {
 bool MaySee(const Reader& reader, const JobEntry& entry);
 
 // {"active_max", "jobs": [{"job", "state", "round", "rounds", "sites", "connected", "awaited": [...], "absent": [...],
-// "by", "submitted",
-//  "priority", "queue_position", "message", "eta_seconds"}]}, oldest first.
+//  "by", "submitted", "priority", "queue_position", "message", "eta_seconds"}]}, oldest first.
 Json ListDocument(const JobTable& table, const Reader& reader, Instant now);
 
 // The same of one job, and what status.json has: "phase", "phase_seconds", "mode", "parameters", "sites": [...].
