@@ -20,14 +20,17 @@ void JobMachine::GiveTasks() {
     const bool failed_now = work != state_.cohort().end() && work->second.last_failure;
     if (failed_now || (!awake(site) && !waive)) continue;
     const auto given = state_.in_hand().find(site);
+    std::optional<wire::TaskKey> stale;
     if (given != state_.in_hand().end()) {
       if (!state_.IsStale(given->second) || pending_.contains(site)) continue;
-      Tell(site, wire::StandDown{given->second, "its model is too many rounds old"});
+      stale = given->second;
+    }
+    Commit(TaskGiven{site, stale ? wire::TaskKey{state_.opened().job, round, Attempt{0}, wire::TaskKind::kTrain, ""}
+                                 : state_.KeyFor(site)});
+    if (stale) {
+      Tell(site, wire::StandDown{*stale, "its model is too many rounds old"});
       ++drops_[site][wire::DropReason::kStale];
     }
-    Commit(TaskGiven{site, state_.in_hand().contains(site)
-                               ? wire::TaskKey{state_.opened().job, round, Attempt{0}, wire::TaskKind::kTrain, ""}
-                               : state_.KeyFor(site)});
     given_at_[site] = now_;
     SendTask(site);
   }

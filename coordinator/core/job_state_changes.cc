@@ -193,12 +193,15 @@ void JobState::Take(const JobFinished& record) {
 }
 
 void JobState::Take(const UpdateWithdrawn& record) {
-  if (async())
+  if (async()) {
     std::erase_if(buffer_, [&](const UpdateAccepted& update) {
       return update.site == record.site && update.task == record.task;
     });
-  else
+    // Said again, it is not to be taken for a repetition of one that counts.
+    if (LastTask& last = last_tasks_[record.site]; last.task == record.task) last.used = false;
+  } else {
     cohort_.at(record.site).update.reset();
+  }
   if (phase_ == Phase::kFolding) past_.pop_back();
   phase_ = Phase::kCollecting;
 }

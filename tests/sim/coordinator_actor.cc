@@ -59,9 +59,9 @@ void CoordinatorActor::Wake(bool power_was_lost) {
     life_->blobs.RetainOnly(state().LiveBlobs(), {});
     if (!life_->blobs.Has(state().model().digest)) return stage_->witness.Hold("the model in force is gone");
   }
-  for (const auto& [site, work] : state().cohort())
-    if (state().phase() != hub::Phase::kFinished && work.update && !life_->blobs.Has(work.update->update.digest))
-      started.lost_updates.push_back(site);
+  if (state().phase() != hub::Phase::kFinished)
+    for (const hub::UpdateAccepted& update : state().HeldUpdates())
+      if (!life_->blobs.Has(update.update.digest)) started.lost_updates.push_back(update.site);
   Step(started);
 }
 
@@ -97,7 +97,7 @@ void CoordinatorActor::Greet(sim::StreamId stream, const SiteName& site, const B
                            .coordinator = kHub, .heartbeat_interval_ms = static_cast<std::uint32_t>(interval)})));
   life_->sessions[site] = stream;
   life_->last_beats[site] = stage_->queue.Now();
-  Step(hub::SiteConnected{site});
+  Step(hub::SiteConnected{site, std::get<wire::Hello>(*message).capability});
 }
 
 void CoordinatorActor::EndSession(const SiteName& site, const std::string& reason) {

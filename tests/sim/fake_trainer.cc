@@ -37,13 +37,13 @@ TrainedModel Train(const Model& model, const SiteName& site, Round round, const 
   return trained;
 }
 
-Model MeanOf(const std::map<SiteName, std::pair<const Model*, double>>& updates) {
+Model MeanOf(const std::vector<std::pair<const Model*, double>>& updates) {
   double total = 0;
-  for (const auto& [site, update] : updates) total += update.second;
-  Model mean(updates.begin()->second.first->size());
+  for (const auto& [update, weight] : updates) total += weight;
+  Model mean(updates.front().first->size());
   for (std::size_t i = 0; i < mean.size(); ++i) {
     double sum = 0;
-    for (const auto& [site, update] : updates) sum += update.second / total * static_cast<double>((*update.first)[i]);
+    for (const auto& [update, weight] : updates) sum += weight / total * static_cast<double>((*update)[i]);
     mean[i] = static_cast<float>(sum);
   }
   return mean;
@@ -54,11 +54,11 @@ Model UndisturbedResult(const Scenario& scenario) {
   std::map<SiteName, std::string> states;
   for (std::uint32_t round = 0; round < scenario.rounds; ++round) {
     std::map<SiteName, TrainedModel> trained;
-    std::map<SiteName, std::pair<const Model*, double>> updates;
+    std::vector<std::pair<const Model*, double>> updates;
     for (const SiteName& site : SitesOf(scenario)) {
       trained[site] = Train(model, site, Round{round}, states[site]);
       states[site] = trained[site].state;
-      updates[site] = {&trained[site].update, scenario.weighting == "equal" ? 1.0 : trained[site].weight};
+      updates.emplace_back(&trained[site].update, scenario.weighting == "equal" ? 1.0 : trained[site].weight);
     }
     model = MeanOf(updates);
   }

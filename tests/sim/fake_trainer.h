@@ -26,8 +26,8 @@ struct TrainedModel {
 // its earlier rounds ("" for none).  A lost or swapped state shows in the weights.
 TrainedModel Train(const Model& model, const SiteName& site, Round round, const std::string& state);
 
-// The weighted mean in f64, summed in the order of site names; written without the product's fold, to judge it.
-Model MeanOf(const std::map<SiteName, std::pair<const Model*, double>>& updates);
+// The weighted mean in f64, summed in the order given; written without the product's fold, to judge it.
+Model MeanOf(const std::vector<std::pair<const Model*, double>>& updates);
 
 // What a job in which every site contributes to every round must end with.
 Model UndisturbedResult(const Scenario& scenario);

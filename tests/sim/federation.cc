@@ -62,7 +62,8 @@ class Federation {
   Duration Bound() const {
     const Scenario& scenario = stage_.scenario;
     const Duration round = 2 * scenario.round_deadline + 3 * scenario.train_max + minutes(3);
-    return round * static_cast<Duration::rep>(scenario.rounds + 2);
+    const std::size_t subjects = scenario.cross_site ? scenario.sites + 1 : 0;  // one after the other
+    return round * static_cast<Duration::rep>(scenario.rounds * (scenario.evaluate_every > 0 ? 2 : 1) + 2 + subjects);
   }
 
   // --- what goes wrong

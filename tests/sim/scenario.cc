@@ -1,6 +1,9 @@
 #include "scenario.h"
 
 #include <cmath>
+#include <iterator>
+
+#include "comm/base/json.h"
 
 namespace consilium::simtest {
 namespace {
@@ -44,6 +47,26 @@ FaultRates DrawFaults(Rng* rng) {
   return faults;
 }
 
+void DrawRounds(Rng* rng, Scenario* scenario) {
+  static constexpr const char* kModes[] = {"wait", "wait", "close", "close", "async"};
+  scenario->mode = kModes[rng->Below(std::size(kModes))];
+  scenario->sites_min = scenario->mode == "wait" ? scenario->sites : 1 + rng->Below(scenario->sites);
+  if (scenario->mode == "close" && Has(rng)) {
+    if (Has(rng)) {
+      scenario->fraction = rng->Uniform(0.2, 0.95);
+      scenario->over_select = rng->Below(3);
+    }
+    if (Has(rng)) scenario->enough = scenario->sites_min + rng->Below(3);
+  }
+  if (scenario->mode == "async") {
+    scenario->buffer = scenario->sites_min + rng->Below(4);
+    scenario->staleness_max = rng->Below(6);
+  } else if (rng->Bernoulli(0.3)) {
+    scenario->evaluate_every = static_cast<std::uint32_t>(1 + rng->Below(3));
+  }
+  scenario->cross_site = rng->Bernoulli(0.2);
+}
+
 }  // namespace
 
 Scenario DrawScenario(std::uint64_t seed) {
@@ -51,8 +74,7 @@ Scenario DrawScenario(std::uint64_t seed) {
   Scenario scenario{.seed = seed};
   scenario.sites = 1 + rng.Below(rng.Bernoulli(0.7) ? 4 : 8);
   scenario.rounds = static_cast<std::uint32_t>(1 + rng.Below(4));
-  scenario.mode = Has(&rng) ? "wait" : "close";
-  scenario.sites_min = scenario.mode == "wait" ? scenario.sites : 1 + rng.Below(scenario.sites);
+  DrawRounds(&rng, &scenario);
   scenario.round_deadline = DrawBetween(&rng, seconds(15), seconds(300));
   scenario.weighting = Has(&rng) ? "examples" : "equal";
   scenario.train_min = DrawBetween(&rng, milliseconds(10), seconds(10));
@@ -81,11 +103,25 @@ std::vector<SiteName> SitesOf(const Scenario& scenario) {
 }
 
 std::string JobJsonOf(const Scenario& scenario) {
-  return Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]}, )",
-                R"("federation": {"rounds": )", scenario.rounds, R"(, "mode": ")", scenario.mode,
-                R"(", "sites": {"min": )", scenario.sites_min, R"(}, "round_deadline": ")",
-                ExactDuration(scenario.round_deadline), R"(", "strategy": {"weighting": ")", scenario.weighting,
-                R"("}}})");
+  const bool async = scenario.mode == "async";
+  Json strategy = {{"name", async ? "fedbuff" : "fedavg"}, {"weighting", scenario.weighting}};
+  if (async) strategy.update(Json{{"buffer", scenario.buffer}, {"staleness_max", scenario.staleness_max}});
+  return Json{{"name", "trial"},
+              {"data", {{"dataset", "Dataset001_Toy"}}},
+              {"model", {{"patch_size", {8, 8, 8}}}},
+              {"federation",
+               {{"rounds", scenario.rounds},
+                {"mode", scenario.mode},
+                {"sites",
+                 {{"min", scenario.sites_min},
+                  {"fraction", scenario.fraction},
+                  {"over_select", scenario.over_select},
+                  {"enough", scenario.enough}}},
+                {"round_deadline", ExactDuration(scenario.round_deadline)},
+                {"evaluate", {{"every", scenario.evaluate_every}}},
+                {"cross_site", scenario.cross_site},
+                {"strategy", strategy}}}}
+      .dump();
 }
 
 std::string Describe(const Scenario& scenario) {

@@ -54,6 +54,14 @@ struct Scenario {
   std::size_t sites_min = 3;
   Duration round_deadline = std::chrono::seconds(100);
   std::string weighting = "examples";
+  // Mode close: who is asked, and when enough have replied.
+  double fraction = 1;
+  std::size_t over_select = 0, enough = 0;
+  // Mode async.
+  std::size_t buffer = 2, staleness_max = 10;
+  // Between the rounds, in modes close and wait; across sites at the end.
+  std::uint32_t evaluate_every = 0;
+  bool cross_site = false;
   Duration train_min = std::chrono::seconds(2), train_max = std::chrono::seconds(10);
   std::size_t model_values = 6;
   std::size_t unit_bytes = 8;  // of blob transfers: a model takes several

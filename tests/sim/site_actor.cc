@@ -50,7 +50,8 @@ void SiteActor::Wake(bool power_was_lost) {
 
 void SiteActor::OnConnected(sim::StreamId stream) {
   if (life_->transfers.OnConnected(stream) || life_->control != stream) return;
-  stage_->network.Send(stream, name(), wire::Encode(wire::SiteMessage(wire::Hello{.build = "sim"})));
+  const wire::Hello hello{.build = "sim", .capability = {.features = wire::FeaturesOfThisBuild()}};
+  stage_->network.Send(stream, name(), wire::Encode(wire::SiteMessage(hello)));
   node_.After(kWelcomePatience, [this, stream] {
     if (life_->control == stream && !life_->welcomed) Lose(Unavailable("the coordinator does not answer Hello"));
   });
@@ -210,7 +211,7 @@ client::Input SiteActor::FinishRunning() {
   const client::RunTask run = *std::exchange(life_->running, std::nullopt);
   ++stage_->counters.tasks_done;
   const Model model = ModelOf(life_->blobs.Read(run.model).value());
-  if (run.task.kind == wire::TaskKind::kEvaluate)
+  if (!wire::HasUpload(run.task.kind))
     return client::WorkerFinished{run.task, 1, {{"dice", model[0]}, {"cases", 2}}, {}};
   return TrainNow(run, model);
 }

@@ -1,5 +1,7 @@
 #include "witness.h"
 
+#include <algorithm>
+
 #include "comm/sim/blob_store.h"
 
 namespace consilium::simtest {
@@ -39,7 +41,13 @@ void Witness::Judge(const hub::Record& record) {
         if constexpr (std::is_same_v<Fact, hub::UpdateAccepted> || std::is_same_v<Fact, hub::RoundClosed> ||
                       std::is_same_v<Fact, hub::ModelPublished> || std::is_same_v<Fact, hub::EvaluationAccepted>)
           Judge(fact);
-        if constexpr (std::is_same_v<Fact, hub::TaskFailureRecorded>) failures_.insert({fact.site, fact.task});
+        if constexpr (std::is_same_v<Fact, hub::UpdateAccepted> || std::is_same_v<Fact, hub::EvaluationAccepted> ||
+                      std::is_same_v<Fact, hub::TaskFailureRecorded>)
+          dealt_with_.insert({fact.site, fact.task});
+        if constexpr (std::is_same_v<Fact, hub::UpdateWithdrawn>) {
+          dealt_with_.erase({fact.site, fact.task});
+          --replies_;
+        }
       },
       record);
   if (const Status applied = durable_.Apply(record); !applied.ok())
@@ -51,7 +59,9 @@ void Witness::Judge(const hub::UpdateAccepted& record) {
   const auto said = updates_said_.find({record.site, record.task});
   if (said == updates_said_.end() || !said->second.contains({digest, record.weight}))
     Hold(Concat("an update of ", record.site, " for ", record.task, " was counted that it never announced"));
-  const auto [first, is_first] = counted_.try_emplace({record.site, record.task.round}, digest);
+  ++replies_;
+  const Attempt which = durable_.async() ? record.task.attempt : Attempt{};
+  const auto [first, is_first] = counted_.try_emplace({record.site, record.task.round, which}, digest);
   if (!is_first && first->second != digest)
     Hold(Concat("two different updates of ", record.site, " were counted for round ", record.task.round));
 }
@@ -63,21 +73,23 @@ void Witness::Judge(const hub::EvaluationAccepted& record) {
 }
 
 void Witness::Judge(const hub::RoundClosed& record) {
-  if (record.contributors.size() < scenario_.sites_min)
-    Hold(Concat("round ", record.round, " closed with ", record.contributors.size(), " of at least ",
-                scenario_.sites_min, " updates"));
+  if (replies_ < scenario_.sites_min)
+    Hold(Concat("round ", record.round, " closed with ", replies_, " of at least ", scenario_.sites_min, " updates"));
+  if (record.reason == hub::CloseReason::kAllAnswered && !durable_.Awaited().empty())
+    Hold(Concat("round ", record.round, " closed for want of anybody to wait for, which is not so"));
   if (scenario_.mode == "wait" && record.contributors.size() != scenario_.sites)
     Hold(Concat("round ", record.round, " did not wait for every site"));
 }
 
 void Witness::Judge(const hub::ModelPublished& record) {
-  std::map<SiteName, std::pair<const Model*, double>> updates;
-  for (const auto& [site, work] : durable_.cohort()) {
-    if (!work.update) continue;
-    const auto model = models_.find(work.update->update.digest);
-    if (model == models_.end()) return Hold(Concat("an update that ", site, " never trained was accepted"));
-    updates[site] = {&model->second, scenario_.weighting == "equal" ? 1.0 : work.update->weight};
+  std::vector<std::pair<const Model*, double>> updates;
+  for (const hub::UpdateAccepted& update : durable_.HeldUpdates()) {
+    const auto model = models_.find(update.update.digest);
+    if (model == models_.end()) return Hold(Concat("an update that ", update.site, " never trained was accepted"));
+    updates.emplace_back(&model->second, scenario_.weighting == "equal" ? 1.0 : update.weight);
   }
+  if (updates.size() != replies_) Hold("an accepted update was forgotten, or one was counted twice");
+  replies_ = 0;
   if (updates.empty()) return Hold("a model was made of nothing");
   if (sim::ManifestOf(BytesOf(MeanOf(updates))) != record.model)
     Hold(Concat("the model of round ", record.round, " is not the mean of the accepted updates"));
@@ -94,32 +106,22 @@ void Witness::OnCoordinatorSays(const SiteName& site, const wire::CoordinatorMes
 }
 
 void Witness::JudgeSaid(const SiteName& site, const wire::Task& task) {
-  const bool evaluates = task.task.kind == wire::TaskKind::kEvaluate;
-  if (durable_.phase() != (evaluates ? hub::Phase::kEvaluating : hub::Phase::kCollecting) ||
-      !durable_.cohort().contains(site) || task.task != durable_.KeyFor(site))
+  const std::vector<SiteName> awaited = durable_.Awaited();
+  if (std::find(awaited.begin(), awaited.end(), site) == awaited.end() || task.task != durable_.KeyFor(site))
     return Hold(Concat(site, " was given ", task.task, ", which is not durably its work in hand"));
-  if (task.model != durable_.ModelFor(site)) Hold(Concat(site, " was given a model that is not durably in force"));
-}
-
-bool Witness::IsDealtWith(const SiteName& site, const wire::TaskKey& task) const {
-  if (failures_.contains({site, task})) return true;
-  const auto work = durable_.cohort().find(site);
-  if (work != durable_.cohort().end() && ((work->second.update && work->second.update->task == task) ||
-                                          (work->second.evaluation && work->second.evaluation->task == task)))
-    return true;
-  const std::size_t round = ToInt(task.round);
-  return task.kind == wire::TaskKind::kTrain && round < durable_.past().size() && durable_.past()[round].contains(site);
+  if (task.model != durable_.ModelOfTask(site)) Hold(Concat(site, " was given a model that is not durably in force"));
 }
 
 void Witness::JudgeSaid(const SiteName& site, const wire::Receipt& receipt) {
   const bool promises = receipt.reason == wire::DropReason::kNone || receipt.reason == wire::DropReason::kDuplicate;
-  if (promises && !IsDealtWith(site, receipt.task))
+  if (promises && !dealt_with_.contains({site, receipt.task}))
     Hold(Concat(site, " was told that ", receipt.task, " was dealt with, which is not durable"));
 }
 
 void Witness::JudgeSaid(const SiteName& site, const wire::StandDown& down) {
-  const bool open = durable_.phase() == hub::Phase::kCollecting && durable_.round() == down.task.round;
-  if (open) Hold(Concat(site, " was told to stop ", down.task, ", whose round is durably open"));
+  const std::vector<SiteName> awaited = durable_.Awaited();
+  if (std::find(awaited.begin(), awaited.end(), site) != awaited.end() && durable_.KeyFor(site) == down.task)
+    Hold(Concat(site, " was told to stop ", down.task, ", which is durably its work in hand"));
 }
 
 void Witness::JudgeSaid(const SiteName& site, const wire::JobEnded& ended) {

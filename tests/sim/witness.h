@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "client/core/session_state.h"
@@ -47,7 +48,8 @@ class Witness {
   const coordinator::JobState& durable() const { return durable_; }
 
  private:
-  using UpdateKey = std::pair<SiteName, Round>;
+  // Mode async: a site may contribute to a round more than once, each time with another attempt.
+  using UpdateKey = std::tuple<SiteName, Round, Attempt>;
   struct Said {
     Digest update;
     double weight = 0;
@@ -63,7 +65,6 @@ class Witness {
   void JudgeSaid(const SiteName& site, const wire::Receipt& receipt);
   void JudgeSaid(const SiteName& site, const wire::StandDown& down);
   void JudgeSaid(const SiteName& site, const wire::JobEnded& ended);
-  bool IsDealtWith(const SiteName& site, const wire::TaskKey& task) const;
 
   Scenario scenario_;
   sim::Trace* trace_;
@@ -72,7 +73,8 @@ class Witness {
   std::vector<Bytes> records_;     // durable
   coordinator::JobState durable_;  // their fold
   std::map<UpdateKey, Digest> counted_;
-  std::set<std::pair<SiteName, wire::TaskKey>> failures_;         // recorded
+  std::size_t replies_ = 0;                                       // accepted updates of the round in hand
+  std::set<std::pair<SiteName, wire::TaskKey>> dealt_with_;       // durably, tasks of whatever kind
   std::map<SiteName, std::string> sessions_;                      // durable, as JSON
   std::map<SiteName, std::set<wire::TaskKey>> remembered_;        // outcomes in it
   std::map<std::pair<SiteName, wire::TaskKey>, Digest> trained_;  // what came of a task, whenever it was done
