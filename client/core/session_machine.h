@@ -58,6 +58,7 @@ class SessionMachine {
     wire::Metrics metrics;
     Instant last_sign{};
     Duration silence_max{};
+    Lineage lineage = Lineage::kRounds;
     std::string trouble;  // what went wrong and is being tried again
   };
   // How far the delivery of an outcome has come on this connection.

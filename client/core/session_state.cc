@@ -137,7 +137,7 @@ void SessionState::Counts(const wire::TaskKey& task) {
   if (state != states->second.end()) state->second = true;
 }
 
-std::string SessionState::StateBefore(const wire::TaskKey& task) const {
+std::string SessionState::StateBefore(const wire::TaskKey& task, Lineage lineage) const {
   const auto states = kept_.find(task.job);
   if (states == kept_.end()) return "";
   std::string newest;
@@ -145,7 +145,8 @@ std::string SessionState::StateBefore(const wire::TaskKey& task) const {
     const auto& [round, attempt] = left_by;
     const bool usable = task.kind != wire::TaskKind::kTrain
                             ? round <= task.round
-                            : round < task.round || (round == task.round && attempt < task.attempt && counts);
+                            : round < task.round || (lineage == Lineage::kTasks && round == task.round &&
+                                                     attempt < task.attempt && counts);
     if (usable) newest = FileOf("state", task.job, round, attempt);
   }
   return newest;

@@ -40,6 +40,12 @@ struct Outcome {
 // A job's optimizer states: which attempt of which round left one, and whether its update is known to count.
 using KeptStates = std::map<std::pair<Round, Attempt>, bool>;
 
+// What a training task goes on from.
+enum class Lineage {
+  kRounds,  // an earlier round: a round's work done again, for whatever reason, starts where it started
+  kTasks,   // mode async: several tasks of a round follow each other
+};
+
 // Value semantics.
 class SessionState {
  public:
@@ -56,10 +62,10 @@ class SessionState {
   void Forget(const wire::TaskKey& task);
   void ForgetJob(const JobId& job);
 
-  // The state for this task; "" when there is none.  For training that of the newest earlier round, or of an earlier
-  // task of the same round whose update counts (mode async gives several); an earlier attempt that does not count is as
-  // if it had not been.  For everything else that of the newest round up to the task's own (personal parts).
-  std::string StateBefore(const wire::TaskKey& task) const;
+  // The state for this task; "" when there is none.  For training that of the newest earlier round, with kTasks also
+  // that of an earlier task of the same round whose update counts.  For everything else that of the newest round up to
+  // the task's own (personal parts).
+  std::string StateBefore(const wire::TaskKey& task, Lineage lineage) const;
   // Every file that this state speaks of, relative to the work folder.
   std::set<std::string> Files() const;
 

@@ -16,10 +16,10 @@ Json TaskJson(const wire::TaskKey& task) {
 }
 
 // Of a job that this build cannot read, the default's.
-wire::DeadlinePolicy DeadlinesOf(const std::string& job_json) {
+wire::FederationSpec FederationOf(const std::string& job_json) {
   const StatusOr<ConfigNode> root = ConfigNode::Parse(job_json, "job");
   const StatusOr<wire::JobSpec> job = root.ok() ? wire::ParseJob(*root) : StatusOr<wire::JobSpec>(root.status());
-  return wire::DeadlinePolicy(job.ok() ? job->federation.round_deadline : wire::FederationSpec().round_deadline);
+  return job.ok() ? job->federation : wire::FederationSpec();
 }
 
 // What of a message travels and is kept; the wire refuses texts beyond 64 KiB.
@@ -66,7 +66,11 @@ void SessionMachine::Queue(const wire::Task& task) {
 }
 
 void SessionMachine::Take(const wire::Task& task) {
-  work_ = Work{.task = task, .last_sign = now_, .silence_max = DeadlinesOf(task.job_json).trainer_silence};
+  const wire::FederationSpec federation = FederationOf(task.job_json);
+  work_ = Work{.task = task,
+               .last_sign = now_,
+               .silence_max = wire::DeadlinePolicy(federation.round_deadline).trainer_silence,
+               .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds};
   Note("task", TaskJson(task.task));
   actions_.push_back(Tidy{});
   StartFetch();
@@ -119,8 +123,8 @@ void SessionMachine::StartRun() {
   const wire::TaskKey& task = work_->task.task;
   std::optional<Digest> auxiliary;
   if (work_->task.auxiliary) auxiliary = work_->task.auxiliary->digest;
-  actions_.push_back(
-      RunTask{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task), auxiliary});
+  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest,
+                             state_.StateBefore(task, work_->lineage), auxiliary});
   Beat();
 }
 

@@ -170,6 +170,9 @@ void Witness::OnTrained(const SiteName& site, const wire::TaskKey& task, const T
   const Digest digest = Sha256Of(BytesOf(trained.update));
   models_[digest] = trained.update;
   const auto [first, is_first] = trained_.try_emplace({site, task}, digest);
+  // Mode async promises that every update counts once, not that work done again gives the same bits: what counts when a
+  // task starts depends on which receipts have arrived.
+  if (scenario_.mode == "async") first->second = digest;
   if (!is_first && first->second != digest) Hold(Concat(site, " trained ", task, " again, to other weights"));
 }
 

@@ -53,27 +53,32 @@ TEST(SessionState, AJobNameThatIsAPathIsNotBelieved) {
 TEST(SessionState, KeepsTheTwoNewestStatesAlsoOnceTheUpdateCounts) {
   SessionState state;
   for (int round = 0; round < 4; ++round) state.Add({Key(round), Trained{Blob("u"), 1, {}}});
-  EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors");
-  EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+  EXPECT_EQ(state.StateBefore(Key(3), Lineage::kRounds), "trial/state-2.0.safetensors");
+  EXPECT_EQ(state.StateBefore(Key(4), Lineage::kRounds), "trial/state-3.0.safetensors");
   wire::TaskKey evaluation = Key(3);
   evaluation.kind = wire::TaskKind::kEvaluate;
-  EXPECT_EQ(state.StateBefore(evaluation), "trial/state-3.0.safetensors") << "what this round's training left";
-  EXPECT_EQ(state.StateBefore(Key(2)), "");
+  EXPECT_EQ(state.StateBefore(evaluation, Lineage::kRounds), "trial/state-3.0.safetensors")
+      << "what this round's training left";
+  EXPECT_EQ(state.StateBefore(Key(2), Lineage::kRounds), "");
   state.Forget(Key(3));
-  EXPECT_EQ(state.StateBefore(Key(3)), "trial/state-2.0.safetensors")
+  EXPECT_EQ(state.StateBefore(Key(3), Lineage::kRounds), "trial/state-2.0.safetensors")
       << "the coordinator's machine may lose the update";
-  EXPECT_EQ(state.StateBefore(Key(4)), "trial/state-3.0.safetensors");
+  EXPECT_EQ(state.StateBefore(Key(4), Lineage::kRounds), "trial/state-3.0.safetensors");
 }
 
 TEST(SessionState, ATaskOfTheSameRoundBuildsOnAnEarlierOneOnlyWhenItsUpdateCounts) {
   SessionState state;
   state.Add({Key(1), Trained{Blob("u"), 1, {}}});
   state.Add({Key(2), Trained{Blob("u"), 1, {}}});
-  EXPECT_EQ(state.StateBefore(Key(2, 1)), "trial/state-1.0.safetensors")
+  EXPECT_EQ(state.StateBefore(Key(2, 1), Lineage::kRounds), "trial/state-1.0.safetensors")
       << "a second attempt starts where the first did";
   state.Counts(Key(2));
-  EXPECT_EQ(state.StateBefore(Key(2, 1)), "trial/state-2.0.safetensors") << "another task of an asynchronous round";
-  EXPECT_EQ(state.StateBefore(Key(2)), "trial/state-1.0.safetensors") << "the same task again, after a loss";
+  EXPECT_EQ(state.StateBefore(Key(2, 1), Lineage::kTasks), "trial/state-2.0.safetensors")
+      << "another task of an asynchronous round";
+  EXPECT_EQ(state.StateBefore(Key(2, 1), Lineage::kRounds), "trial/state-1.0.safetensors")
+      << "a counted update that was lost later must not be what its round is done again from";
+  EXPECT_EQ(state.StateBefore(Key(2), Lineage::kRounds), "trial/state-1.0.safetensors")
+      << "the same task again, after a loss";
   EXPECT_EQ(SessionState::FromJson(state.ToJson()).value(), state);
 }
 
@@ -86,7 +91,7 @@ TEST(SessionState, WhatIsNotTrainedOnKeepsNoState) {
   cross.subject = "hospital-b";
   state.Add({cross, Evaluated{{{"dice", 0.5}}}});
   EXPECT_EQ(SessionState::FromJson(state.ToJson()).value(), state);
-  EXPECT_EQ(state.StateBefore(Key(1)), "");
+  EXPECT_EQ(state.StateBefore(Key(1), Lineage::kRounds), "");
 }
 
 }  // namespace
