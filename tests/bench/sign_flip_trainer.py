@@ -90,7 +90,7 @@ def main():
     def pass_tasks_on():
         for head, body in frames(client):
             update = re.search(rb"/[^\0]*?/update-\d+\.\d+\.safetensors", body)
-            model = re.search(rb"/[^\0]*?/blobs/[^\0]*?[0-9a-f]{64}[^\0\x01-\x1f]*", body)
+            model = re.search(rb"/[^\0]*?/blobs/[0-9a-f]{64}", body)
             task["paths"] = (update.group().decode(), model.group().decode()) if update and model else None
             trainer.sendall(head + body)
         trainer.shutdown(socket.SHUT_RDWR)
