@@ -229,7 +229,8 @@ StatusOr<hub::FoldDone> CoordinatorActor::Fold(const hub::FoldRound& action) {
 }
 
 void CoordinatorActor::Do(const hub::Publish&) {
-  life_->blobs.RetainOnly(state().LiveBlobs(), life_->transfers.Receiving());
+  // The machine's, which has also what is being checked right now, and not the state's.
+  life_->blobs.RetainOnly(life_->machine.LiveBlobs(), life_->transfers.Receiving());
 }
 
 void CoordinatorActor::Do(const hub::Finish&) {
