@@ -86,6 +86,10 @@ std::vector<std::string> CheckPromises(const Tree& tree) {
                 Anywhere, false, "finish it, or state the limit in the README");
 }
 
+std::vector<std::string> CheckMergeMarks(const Tree& tree) {
+  return Forbid(tree, std::regex("^(<{7}|>{7}) "), Anywhere, false, "a merge that was not resolved");
+}
+
 std::vector<std::string> CheckPlaces(const Tree& tree) {
   return Forbid(tree,
                 std::regex("/work"

@@ -15,6 +15,7 @@ std::vector<std::string> CheckLineLengths(const Tree& tree);  // of code and scr
 std::vector<std::string> CheckFileLengths(const Tree& tree);  // of code
 std::vector<std::string> CheckHeaders(const Tree& tree);      // #pragma once; no `using namespace`
 std::vector<std::string> CheckPromises(const Tree& tree);     // no note of work put off, anywhere
+std::vector<std::string> CheckMergeMarks(const Tree& tree);   // no mark that a merge left, anywhere
 std::vector<std::string> CheckPlaces(const Tree& tree);       // no path of one person's machine, anywhere
 std::vector<std::string> CheckUnitTests(const Tree& tree);    // no sleeping, no foreign randomness
 std::vector<std::string> CheckRandomness(const Tree& tree);   // comm/base/rng.h and entropy.h, never the library's

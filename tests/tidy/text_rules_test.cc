@@ -53,6 +53,13 @@ TEST(TextRules, NotesOfWorkPutOffAreFoundInCodeAndDocuments) {
   EXPECT_THAT(CheckPromises(tree), ElementsAre(HasSubstr("a/b.cc:1:"), HasSubstr("docs/a.md:1:")));
 }
 
+TEST(TextRules, MarksThatAMergeLeftAreFound) {
+  const std::string open(7, '<'), close(7, '>');
+  const Tree tree{{"docs/a.md", "text\n" + open + " HEAD\nours\n" + close + " theirs\n"},
+                  {"a/b.cc", "x << y; a <<<< b\n"}};
+  EXPECT_THAT(CheckMergeMarks(tree), ElementsAre(HasSubstr("docs/a.md:2:"), HasSubstr("docs/a.md:4:")));
+}
+
 TEST(TextRules, PathsOfOneMachineAreFound) {
   const Tree tree{{"docs/a.md",
                    "see /work"

@@ -31,6 +31,7 @@ TEST(Tidy, LinesFitIntoTheColumns) { Report(CheckLineLengths(TheRepository())); 
 TEST(Tidy, FilesHoldOneConcept) { Report(CheckFileLengths(TheRepository())); }
 TEST(Tidy, HeadersGuardThemselvesAndOpenNoNamespace) { Report(CheckHeaders(TheRepository())); }
 TEST(Tidy, NothingIsPutOff) { Report(CheckPromises(TheRepository())); }
+TEST(Tidy, NoMergeIsLeftHalfDone) { Report(CheckMergeMarks(TheRepository())); }
 TEST(Tidy, NoTextNamesOnePersonsMachine) { Report(CheckPlaces(TheRepository())); }
 TEST(Tidy, UnitTestsDoNotSleepNorThrowDice) { Report(CheckUnitTests(TheRepository())); }
 TEST(Tidy, RandomNumbersAreOurOwn) { Report(CheckRandomness(TheRepository())); }
