@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <charconv>
-
 #include "client/service/client_shell.h"
 #include "comm/base/subprocess.h"
 
@@ -13,25 +11,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kRanksMax = 4096;
-
-// "hub.example.org:8443", "[2001:db8::1]:8443".
-Status ParseAddress(const std::string& text, transport::Kit* kit) {
-  if (text.empty()) return Status();
-  const std::size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon != std::string::npos) {
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
-    if (error != std::errc() || rest != end) port = 0;
-  }
-  if (colon == std::string::npos || colon == 0 || port < 1 || port > 65535)
-    return InvalidArgument("--coordinator ", text, " is not host:port; write for example hub.example.org:8443");
-  kit->coordinator_host = text.substr(0, colon);
-  kit->coordinator_port = port;
-  if (kit->coordinator_host.starts_with("[") && kit->coordinator_host.ends_with("]"))
-    kit->coordinator_host = kit->coordinator_host.substr(1, kit->coordinator_host.size() - 2);
-  return Status();
-}
 
 StatusOr<fs::path> TrainerAt(const std::string& given) {
   if (given.empty()) return FindProgram("consilium-trainer");
@@ -69,7 +48,7 @@ int ClientVerb(const Arguments& arguments) {
   return command.Run(arguments, [&]() -> Status {
     ClientOptions options;
     ASSIGN_OR_RETURN(options.kit, transport::ReadKit(kit, transport::Role::kSite));
-    RETURN_IF_ERROR(ParseAddress(coordinator, &options.kit));
+    RETURN_IF_ERROR(transport::PointKitAt(coordinator, &options.kit));
     options.proxy = proxy;
     ASSIGN_OR_RETURN(options.trainer, TrainerAt(trainer));
     if (ranks.count < 1 || ranks.count > kRanksMax)

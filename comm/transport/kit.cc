@@ -7,6 +7,7 @@
 
 #include "comm/base/config.h"
 #include "comm/base/file.h"
+#include "comm/transport/host_port.h"
 
 namespace consilium::transport {
 namespace {
@@ -99,6 +100,16 @@ Status WriteKitFile(const Kit& kit, const fs::path& folder) {
     for (const SiteName& site : kit.sites) json["sites"].push_back(site.value());
   }
   return WriteJson(folder / kKitFile, json);
+}
+
+Status PointKitAt(const std::string& address, Kit* kit) {
+  if (address.empty()) return Status();
+  const std::optional<HostPort> split = SplitHostPort(address);
+  if (!split || split->host.empty() || split->port < 1 || split->port > 65535)
+    return InvalidArgument("--coordinator ", address, " is not host:port; write for example hub.example.org:8443");
+  kit->coordinator_host = split->host;
+  kit->coordinator_port = split->port;
+  return Status();
 }
 
 }  // namespace consilium::transport

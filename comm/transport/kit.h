@@ -38,6 +38,8 @@ struct Kit {
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder);
 // Also checks the role: "hospital-a's kit is a site's; this command needs the coordinator's".
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder, Role expected_role);
+// For `--coordinator HOST:PORT`: the kit dials there instead; "" changes nothing.  Errors: InvalidArgument.
+Status PointKitAt(const std::string& address, Kit* kit);
 // Writes kit.json into `folder` (kit.folder and kit.tls are not written: they follow from where the kit lies).
 Status WriteKitFile(const Kit& kit, const std::filesystem::path& folder);
 

@@ -1,6 +1,5 @@
 #include "coordinator/operator/operator_link.h"
 
-#include <charconv>
 #include <cstdlib>
 #include <iostream>
 #include <thread>
@@ -15,25 +14,6 @@ constexpr char kKitVariable[] = "CONSILIUM_KIT";
 constexpr auto kTimeout = std::chrono::milliseconds(wire::kLogWaitMaxMs) + std::chrono::seconds(20);
 constexpr auto kPatience = std::chrono::minutes(10);
 constexpr auto kPauseMax = std::chrono::milliseconds(5000);
-
-// "hub.example.org:8443", "[2001:db8::1]:8443".
-Status ParseAddress(const std::string& text, transport::Kit* kit) {
-  if (text.empty()) return Status();
-  const std::size_t colon = text.rfind(':');
-  int port = 0;
-  if (colon != std::string::npos) {
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
-    if (error != std::errc() || rest != end) port = 0;
-  }
-  if (colon == std::string::npos || colon == 0 || port < 1 || port > 65535)
-    return InvalidArgument("--coordinator ", text, " is not host:port; write for example hub.example.org:8443");
-  kit->coordinator_host = text.substr(0, colon);
-  kit->coordinator_port = port;
-  if (kit->coordinator_host.starts_with("[") && kit->coordinator_host.ends_with("]"))
-    kit->coordinator_host = kit->coordinator_host.substr(1, kit->coordinator_host.size() - 2);
-  return Status();
-}
 
 bool IsPassing(StatusCode code) { return code == StatusCode::kUnavailable || code == StatusCode::kCancelled; }
 
@@ -65,7 +45,7 @@ Status OperatorLink::Dial() {
   if (kit.self.role == transport::Role::kCoordinator)
     return InvalidArgument(flags_.kit, " is the coordinator's own kit; operators have kits of their own ",
                            "(operators in project.yaml, consilium provision)");
-  RETURN_IF_ERROR(ParseAddress(flags_.coordinator, &kit));
+  RETURN_IF_ERROR(transport::PointKitAt(flags_.coordinator, &kit));
   transport::GrpcClientOptions options = transport::ClientOptionsFrom(kit);
   options.proxy = flags_.proxy;
   ASSIGN_OR_RETURN(transport_, transport::ConnectOperator(options, kit.self.role));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "comm/transport/host_port.h"
+
 namespace consilium::coordinator {
 namespace {
 
@@ -21,18 +23,10 @@ bool IsHost(const std::string& text) {
 
 // "host:port", "10.0.0.1:8443", "[::1]:8443".
 bool SplitAddress(const std::string& address, Project* project) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) return false;
-  std::string host = address.substr(0, colon);
-  if (host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    return false;  // a bare IPv6 address: which colon begins the port?
-  }
-  const std::string port = address.substr(colon + 1);
-  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos) return false;
-  project->host = host;
-  project->port = std::stoi(port);
+  const std::optional<transport::HostPort> split = transport::SplitHostPort(address);
+  if (!split || split->host.empty()) return false;
+  project->host = split->host;
+  project->port = split->port;
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <map>
 
+#include "comm/transport/host_port.h"
 #include "coordinator/service/backup_verb.h"
 #include "coordinator/service/coordinator_shell.h"
 
@@ -12,22 +13,13 @@ namespace {
 // "127.0.0.1:0", "[::]:8443", ":8443" (the kit's interface).
 Status ParseListen(const std::string& text, CoordinatorOptions* options) {
   if (text.empty()) return Status();
-  const std::size_t colon = text.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos) {
-    const char* begin = text.data() + colon + 1;
-    const char* end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(begin, end, port);
-    if (error != std::errc() || rest != end || begin == end) port = -1;
-  }
-  if (port < 0 || port > 65535)
+  const std::optional<transport::HostPort> split = transport::SplitHostPort(text);
+  if (!split || split->port > 65535)
     return InvalidArgument("--listen ", text,
                            " is not host:port; write for example 0.0.0.0:8443, or 127.0.0.1:0 for "
                            "a free port");
-  options->listen_port = port;
-  options->listen_address = text.substr(0, colon);
-  if (options->listen_address.starts_with("[") && options->listen_address.ends_with("]"))
-    options->listen_address = options->listen_address.substr(1, options->listen_address.size() - 2);
+  options->listen_port = split->port;
+  options->listen_address = split->host;
   return Status();
 }
 

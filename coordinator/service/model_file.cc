@@ -12,7 +12,7 @@ namespace {
 
 using tensor::SafetensorsFile;
 
-constexpr std::size_t kTileValues = 64 << 10;  // 256 KiB a site, and as much again twice for the f64 sums
+constexpr std::size_t kTileValues = 64 << 10;  // 256 KiB
 
 struct Tile {
   std::size_t tensor = 0;
@@ -97,42 +97,6 @@ StatusOr<Digest> ParametersDigest(const std::filesystem::path& path) {
     hash.Update(RawBytes(values));
     return Status();
   }));
-  return hash.Finish();
-}
-
-StatusOr<Digest> FoldFiles(const std::vector<WeightedFile>& updates, const std::filesystem::path& model,
-                           const std::filesystem::path& output) {
-  CONSILIUM_CHECK(!updates.empty(), "a fold of nothing");
-  ASSIGN_OR_RETURN(const SafetensorsFile global, SafetensorsFile::Open(model));
-  const tensor::Schema& schema = global.schema();
-  std::vector<SafetensorsFile> files;
-  std::vector<double> weights;
-  for (const WeightedFile& update : updates) {
-    ASSIGN_OR_RETURN(SafetensorsFile file, SafetensorsFile::Open(update.path));
-    if (const Status same = file.schema().CheckSame(schema); !same.ok())
-      return DataLoss(update.path.string(), " has changed since it was accepted: ", same.message());
-    files.push_back(std::move(file));
-    weights.push_back(update.weight);
-  }
-  const std::vector<double> shares = SharesOf(weights);
-  ASSIGN_OR_RETURN(tensor::SafetensorsWriter writer,
-                   tensor::SafetensorsWriter::Create(output, schema, global.metadata()));
-  Sha256 hash;
-  hash.Update(schema.digest().bytes);
-  std::vector<float> buffer(kTileValues);
-  std::vector<double> sums(kTileValues);
-  RETURN_IF_ERROR(ForEachTile(schema, [&](const Tile& tile) -> Status {
-    const std::span<float> values(buffer.data(), tile.values);
-    const std::span<double> sum(sums.data(), tile.values);
-    for (std::size_t i = 0; i < files.size(); ++i) {
-      RETURN_IF_ERROR(ReadTile(files[i], tile, values));
-      i == 0 ? StartFold(shares[i], values, sum) : AddToFold(shares[i], values, sum);
-    }
-    FinishFold(sum, values);
-    hash.Update(RawBytes(values));
-    return writer.Append(RawBytes(values));
-  }));
-  RETURN_IF_ERROR(writer.Commit());
   return hash.Finish();
 }
 

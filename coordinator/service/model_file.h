@@ -25,14 +25,4 @@ Status CheckUpdateFile(const std::filesystem::path& update, const std::filesyste
 // tensor::ParameterVector::digest() of the file's weights, without holding them.
 StatusOr<Digest> ParametersDigest(const std::filesystem::path& path);
 
-struct WeightedFile {
-  std::filesystem::path path;
-  double weight = 1;
-};
-// Writes the weighted mean of `updates`, in the order given, to `output` (durable), with the model's tensors and
-// metadata; returns its ParametersDigest.  All updates have passed CheckUpdateFile; one that has changed since is
-// DataLoss.
-StatusOr<Digest> FoldFiles(const std::vector<WeightedFile>& updates, const std::filesystem::path& model,
-                           const std::filesystem::path& output);
-
 }  // namespace consilium::coordinator

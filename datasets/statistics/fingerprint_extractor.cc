@@ -5,9 +5,8 @@
 #include <mutex>
 
 #include "comm/base/rng.h"
-#include "datasets/planner/exact_sum.h"
+#include "datasets/planner/intensity_properties.h"
 #include "datasets/planner/quantile.h"
-#include "datasets/planner/value_histogram.h"
 
 namespace consilium::datasets {
 namespace {
@@ -45,41 +44,29 @@ class ChannelSample {
     const ValueHistogram histogram(kExactShift, std::move(cells));
 
     const std::lock_guard lock(mutex_);
-    ++cases_;
-    mean_.Add(mean);
-    mean_squared_.Add(mean * mean);
-    variance_.Add(squares / samples);
+    ++sums_.cases;
+    sums_.mean.Add(mean);
+    sums_.mean_squared.Add(mean * mean);
+    sums_.variance.Add(squares / samples);
     pending_.insert(pending_.end(), histogram.cells().begin(), histogram.cells().end());
-    if (pending_.size() > std::max(values_.cells().size(), kCellsMax / 2)) Fold();
+    if (pending_.size() > std::max(sums_.values.cells().size(), kCellsMax / 2)) Fold();
   }
 
   StatusOr<IntensityProperties> Finish() {
     Fold();
-    if (cases_ == 0) return InvalidArgument("no case has a label above 0: there is no foreground to learn from");
-    const double mean = mean_.Value() / cases_;
-    const double variance = variance_.Value() / cases_ + mean_squared_.Value() / cases_ - mean * mean;
-    const std::vector<double> at =
-        values_.Percentiles(std::vector<double>{0, 0.5, 50, 99.5, 100}, ValueKind::kContinuous);
-    return IntensityProperties{.mean = mean,
-                               .median = at[2],
-                               .std = std::sqrt(std::max(variance, 0.0)),
-                               .min = at[0],
-                               .max = at[4],
-                               .percentile_00_5 = at[1],
-                               .percentile_99_5 = at[3]};
+    if (sums_.cases == 0) return InvalidArgument("no case has a label above 0: there is no foreground to learn from");
+    return PropertiesOf(sums_);
   }
 
  private:
   // Few large merges instead of one for each case.
   void Fold() {
-    values_.Merge(ValueHistogram(kExactShift, std::move(pending_)), kCellsMax);
+    sums_.values.Merge(ValueHistogram(kExactShift, std::move(pending_)), kCellsMax);
     pending_ = {};
   }
 
   std::mutex mutex_;
-  double cases_ = 0;
-  ExactSum mean_, mean_squared_, variance_;  // of cases; exact, so that the threads' order does not show
-  ValueHistogram values_;
+  IntensityStatistics sums_{.kind = ValueKind::kContinuous};  // exact, so that the threads' order does not show
   std::vector<HistogramCell> pending_;
 };
 

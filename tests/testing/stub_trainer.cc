@@ -3,8 +3,9 @@
 // shows in the final weights.
 //
 // Reads DATA/stub.json: {"site": "a", "delay_ms": 200, "fail_rounds": {"1": "message"}, "die_rounds": [2],
-// "idle": true}.  An idle one hands the model back as it is.  A round in
+// "idle": true, "hold": ["train-0"]}.  An idle one hands the model back as it is.  A round in
 // fail_rounds is refused with the message, one in die_rounds ends the process by a signal; only attempt 0 of each.
+// A task in hold goes on when DATA/go-train-0 is there: so a test can act while the task certainly runs.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -30,13 +31,17 @@ struct Behaviour {
   std::map<std::string, std::string> fail_rounds;
   std::vector<std::uint32_t> die_rounds;
   bool idle = false;
+  std::vector<std::string> hold;
 };
 
 StatusOr<Behaviour> ReadBehaviour(const std::string& data_dir) {
   ASSIGN_OR_RETURN(const Json json, ReadJson(std::filesystem::path(data_dir) / "stub.json"));
-  return Behaviour{json.value("site", ""), json.value("delay_ms", 0),
+  return Behaviour{json.value("site", ""),
+                   json.value("delay_ms", 0),
                    json.value("fail_rounds", std::map<std::string, std::string>{}),
-                   json.value("die_rounds", std::vector<std::uint32_t>{}), json.value("idle", false)};
+                   json.value("die_rounds", std::vector<std::uint32_t>{}),
+                   json.value("idle", false),
+                   json.value("hold", std::vector<std::string>{})};
 }
 
 Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
@@ -59,6 +64,17 @@ Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
   for (float& value : model.values()) value += static_cast<float>(0.1 * rng.Normal());
   RETURN_IF_ERROR(tensor::WriteParameters(task.update_path, model));
   return WriteFileAtomic(task.state_out, next.ToHex());
+}
+
+// Waits for the test to let a task in `hold` go on; true when the task was cancelled or the client went away.
+bool Hold(int socket, const wire::WorkerTask& task, const Behaviour& behaviour) {
+  const std::string name = Concat(wire::TaskKindName(task.task.kind), "-", task.task.round);
+  if (std::find(behaviour.hold.begin(), behaviour.hold.end(), name) == behaviour.hold.end()) return false;
+  while (!std::filesystem::exists(std::filesystem::path(task.data_dir) / ("go-" + name))) {
+    pollfd wait{socket, POLLIN, 0};
+    if (::poll(&wait, 1, 10) > 0) return true;
+  }
+  return false;
 }
 
 // Waits in steps, telling the progress; true when the task was cancelled or the client went away.
@@ -87,7 +103,7 @@ wire::WorkerMessage Serve(int socket, const wire::WorkerTask& task) {
     std::cerr << "stub trainer: dying in round " << round << " as it was told to" << std::endl;
     ::raise(SIGABRT);
   }
-  if (!behaviour->idle && Delay(socket, task, behaviour->delay_ms))
+  if (Hold(socket, task, *behaviour) || (!behaviour->idle && Delay(socket, task, behaviour->delay_ms)))
     return wire::WorkerFailed{task.task, StatusCode::kCancelled, "stopped on request"};
   if (task.task.kind == wire::TaskKind::kEvaluate) {
     const StatusOr<tensor::ParameterVector> model = tensor::ReadParameters(task.model_path);

@@ -8,17 +8,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "comm/transport/host_port.h"
+
 namespace consilium::transport {
 namespace {
 
 constexpr char kExpected[] = "expected http://HOST:PORT or http://NAME:PASSWORD@HOST:PORT";
-
-std::optional<int> ParsePort(std::string_view text) {
-  int port = 0;
-  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || rest != text.data() + text.size() || port < 1 || port > 65535) return std::nullopt;
-  return port;
-}
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -119,17 +114,14 @@ StatusOr<Proxy> ParseProxy(const std::string& url) {
     proxy.authorization = "Basic " + Base64(name + ":" + password);
     rest.remove_prefix(at + 1);
   }
-  const std::size_t colon = rest.rfind(':');
-  const std::optional<int> port = colon == std::string_view::npos ? std::nullopt : ParsePort(rest.substr(colon + 1));
-  std::string_view host = rest.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const bool is_plain = std::none_of(host.begin(), host.end(), [](char c) {
+  const HostPort address = SplitHostPort(std::string(rest)).value_or(HostPort());
+  const bool is_plain = std::none_of(address.host.begin(), address.host.end(), [](char c) {
     return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '@' || c == 0x7f;
   });
-  if (!port || host.empty() || !is_plain)
+  if (address.port < 1 || address.port > 65535 || address.host.empty() || !is_plain)
     return InvalidArgument("the proxy's address has no host or no port: ", kExpected);
-  proxy.host = std::string(host);
-  proxy.port = *port;
+  proxy.host = address.host;
+  proxy.port = address.port;
   return proxy;
 }
 

@@ -64,6 +64,11 @@ class Trial {
   }
   void StartClient(const std::string& site) { ASSERT_TRUE(federation().StartClient(site, data(site)).ok()); }
 
+  // Lets a site's task, which its stub's `hold` names, go on.
+  void LetGo(const std::string& site, const std::string& task) {
+    ASSERT_TRUE(WriteFileAtomic(data(site) / ("go-" + task), std::string_view("go")).ok());
+  }
+
   testing::LocalFederation& federation() { return *federation_; }
   fs::path job() const { return scratch_ / "job.yaml"; }
   fs::path model() const { return scratch_ / "initial.safetensors"; }
@@ -147,7 +152,9 @@ TEST(Federation, StrategiesRunByNameFromTheJobFile) {
 
 TEST(Federation, TheCoordinatorKilledInEachPhaseEndsInTheSameWeights) {
   for (const char* mode : {"wait", "close"}) {
-    Trial trial({.mode = mode, .delay_ms = 300});
+    // Site c is held where the job would otherwise go on, or be over, before the kill.
+    Trial trial(
+        {.mode = mode, .delay_ms = 300, .behaviour = {{"c", {{"hold", {"train-0", "train-2", "evaluate-2"}}}}}});
     trial.Start();
     // A kill can fall between the journal's record and the event that tells of it: then `instead` is what is seen.
     const auto kill_at = [&](const std::string& event, const Json& fields, const Json& instead = Json()) {
@@ -156,12 +163,15 @@ TEST(Federation, TheCoordinatorKilledInEachPhaseEndsInTheSameWeights) {
       const Status restarted = trial.federation().StartCoordinator();
       ASSERT_TRUE(restarted.ok()) << restarted;
     };
-    kill_at("round_opened", {{"round", 0}});                                             // collecting, nothing there
-    kill_at("update_accepted", {{"round", 0}});                                          // collecting, one update there
+    kill_at("round_opened", {{"round", 0}});     // collecting, nothing there
+    kill_at("update_accepted", {{"round", 0}});  // collecting, one update there
+    trial.LetGo("c", "train-0");
     kill_at("round_closed", {{"round", 1}});                                             // folding
     kill_at("model_published", {{"round", 1}}, {{"event", "recovered"}, {"round", 2}});  // gathering
-    kill_at("evaluation_opened", Json::object());                                        // evaluating
-    kill_at("evaluation", Json::object());                                               // one evaluation there
+    trial.LetGo("c", "train-2");
+    kill_at("evaluation_opened", Json::object());  // evaluating
+    kill_at("evaluation", Json::object());         // one evaluation there
+    trial.LetGo("c", "evaluate-2");
     ExpectUndisturbed(trial.AwaitResult());
   }
 }

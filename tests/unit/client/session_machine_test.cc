@@ -69,7 +69,8 @@ TEST(SessionMachine, WhatTheStrategyNeedsBesideTheModelIsFetchedTooAndACutGoesOn
   EXPECT_EQ(stage.last_fetched(), Blob("control").digest) << "the model is there";
   stage.Transferred();
   EXPECT_EQ(stage.TakeLines(), "run trial/round 0.0 from state ''\n");
-  EXPECT_EQ(stage.last_auxiliary(), Blob("control").digest);
+  ASSERT_TRUE(stage.last_run());
+  EXPECT_EQ(stage.last_run()->auxiliary, Blob("control").digest);
 }
 
 TEST(SessionMachine, ATaskWithoutAModelRunsAtOnceAndLeavesNoStateBehind) {

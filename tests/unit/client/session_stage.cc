@@ -66,7 +66,6 @@ void SessionStage::Execute(const Action& action) {
                    say("upload ", upload.task, " ", upload.file);
                  },
                  [&](const RunTask& run) {
-                   last_auxiliary_ = run.auxiliary;
                    last_run_ = run;
                    say("run ", run.task, " from state '", run.state_in, "'");
                  },

@@ -47,7 +47,6 @@ class SessionStage {
   const SessionMachine& machine() const { return *machine_; }
   const SessionState& persisted() const { return persisted_; }
   const Digest& last_fetched() const { return last_fetched_; }
-  const std::optional<Digest>& last_auxiliary() const { return last_auxiliary_; }  // of the last run
 
  private:
   void Execute(const Action& action);
@@ -59,7 +58,6 @@ class SessionStage {
   std::multimap<Instant, std::uint64_t> timers_;
   TransferId last_transfer_{};
   Digest last_fetched_;
-  std::optional<Digest> last_auxiliary_;
   wire::Heartbeat last_beat_;
   std::optional<RunTask> last_run_;
   std::optional<Status> finished_;

@@ -21,12 +21,13 @@ std::shared_ptr<const tensor::Schema> SchemaOf(std::vector<tensor::TensorSpec> t
   return std::make_shared<const tensor::Schema>(tensor::Schema::Create(std::move(tensors)).value());
 }
 
-// More than a tile of a sum (65536 values), with a tail; a scalar; an empty tensor.
+// More than a tile of a sum (65536 values), with a tail; a scalar; an empty tensor; one tile exactly.
 std::shared_ptr<const tensor::Schema> Awkward() {
   return SchemaOf({{"big.weight", tensor::DType::kF32, {3, 22003}},
                    {"empty", tensor::DType::kF32, {0, 5}},
                    {"norm.weight", tensor::DType::kF32, {33}},
-                   {"scale", tensor::DType::kF32, {}}});
+                   {"scale", tensor::DType::kF32, {}},
+                   {"tile", tensor::DType::kF32, {65536}}});
 }
 
 ParameterVector VectorOf(const std::shared_ptr<const tensor::Schema>& schema, const Vector& values) {
@@ -152,8 +153,35 @@ TEST_F(AggregateFiles, GiveTheBytesOfTheOnlySitesWeights) {
   const auto result = Aggregate(request);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->parameters, trained.digest());
+  EXPECT_EQ(tensor::ReadParameters(result->model).value().digest(), trained.digest());
+  EXPECT_EQ(tensor::SafetensorsFile::Open(result->model).value().metadata().at("format"), "pt") << "as the model's";
   EXPECT_TRUE(result->state.empty());
   EXPECT_EQ(Aggregate(request)->parameters, trained.digest()) << "again over the same folder";
+}
+
+// Written out beside the strategies' own reference: what averaging means.
+TEST_F(AggregateFiles, GiveTheWeightedMeanOfTheSitesValues) {
+  Rng rng(3);
+  const auto schema = Awkward();
+  const auto size = static_cast<std::size_t>(schema->elements());
+  AggregateRequest request =
+      RequestFor(Federation("fedavg"), Write("model", VectorOf(schema, RandomVector(&rng, size))), "out", 3);
+  const std::vector<double> weights = {3, 1, 6};
+  std::vector<ParameterVector> updates;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    updates.push_back(VectorOf(schema, RandomVector(&rng, size)));
+    request.contributions.push_back(
+        {.site = request.sites[i], .update = Write(Concat("update", i), updates.back()), .weight = weights[i]});
+  }
+  const auto result = Aggregate(request);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const ParameterVector mean = tensor::ReadParameters(result->model).value();
+  EXPECT_EQ(result->parameters, mean.digest());
+  for (std::size_t i = 0; i < size; ++i) {
+    double expected = 0;
+    for (std::size_t s = 0; s < weights.size(); ++s) expected += weights[s] / 10.0 * updates[s].values()[i];
+    ASSERT_NEAR(mean.values()[i], expected, 1e-6) << "value " << i;
+  }
 }
 
 TEST_F(AggregateFiles, TakeWeightsOrDeltasWhateverTheStrategyWorksOn) {
@@ -228,7 +256,8 @@ TEST_F(AggregateFiles, KeepPersonalTensorsFromTheGlobalModelAndOutOfTheState) {
   const auto schema = Awkward();
   const auto shared = SchemaOf({{"big.weight", tensor::DType::kF32, {3, 22003}},
                                 {"empty", tensor::DType::kF32, {0, 5}},
-                                {"scale", tensor::DType::kF32, {}}});
+                                {"scale", tensor::DType::kF32, {}},
+                                {"tile", tensor::DType::kF32, {65536}}});
   const ParameterVector start = VectorOf(schema, RandomVector(&rng, static_cast<std::size_t>(schema->elements())));
   for (const char* name : {"fedavg", "fedavgm", "mixing"}) {
     AggregateRequest request = RequestFor(Federation(name), Write("model", start), Concat("out-", name), 2);

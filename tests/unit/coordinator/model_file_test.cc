@@ -50,38 +50,6 @@ TEST_F(ModelFile, TheStreamedDigestIsTheVectorsDigest) {
   EXPECT_EQ(*digest, vector.digest());
 }
 
-TEST_F(ModelFile, FoldingOneSitesUpdateGivesItsBytes) {
-  const auto schema = Awkward();
-  const auto model = Write("model", Random(schema, 1));
-  const ParameterVector update = Random(schema, 2);
-  const StatusOr<Digest> folded = FoldFiles({{Write("update", update), 123.0}}, model, scratch_ / "out");
-  ASSERT_TRUE(folded.ok()) << folded.status();
-  EXPECT_EQ(*folded, update.digest());
-  EXPECT_EQ(tensor::ReadParameters(scratch_ / "out").value().digest(), update.digest());
-  EXPECT_EQ(tensor::SafetensorsFile::Open(scratch_ / "out").value().metadata().at("format"), "pt");
-}
-
-TEST_F(ModelFile, TheFoldOfFilesIsTheWeightedMeanOfTheirValues) {
-  const auto schema = Awkward();
-  const auto model = Write("model", Random(schema, 1));
-  const std::vector<double> weights = {3, 1, 6};
-  std::vector<ParameterVector> updates;
-  std::vector<WeightedFile> files;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    updates.push_back(Random(schema, 10 + i));
-    files.push_back({Write(Concat("update", i), updates.back()), weights[i]});
-  }
-  const StatusOr<Digest> digest = FoldFiles(files, model, scratch_ / "out");
-  ASSERT_TRUE(digest.ok()) << digest.status();
-  const ParameterVector folded = tensor::ReadParameters(scratch_ / "out").value();
-  EXPECT_EQ(*digest, folded.digest());
-  for (std::size_t i = 0; i < folded.values().size(); ++i) {
-    double expected = 0;
-    for (std::size_t s = 0; s < weights.size(); ++s) expected += weights[s] / 10.0 * updates[s].values()[i];
-    ASSERT_NEAR(folded.values()[i], expected, 1e-6) << "value " << i;
-  }
-}
-
 TEST_F(ModelFile, AnUpdateWithOtherTensorsIsRefusedByTheTensorsName) {
   const auto model = Write("model", Random(Awkward(), 1));
   const auto other = SchemaOf({{"big.weight", tensor::DType::kF32, {3, 50000}},

@@ -1,23 +1,19 @@
 #include "tests/unit/comm/transport/grpc/relay.h"
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "tests/unit/comm/transport/grpc/loopback_listener.h"
+
 namespace consilium::transport::testing {
 
 Relay::Relay(int target_port) : target_port_(target_port) {
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  CONSILIUM_CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(listener_, 8) == 0 &&
-                  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  port_ = ntohs(address.sin_port);
+  const LoopbackListener listener = ListenOnLoopback();
+  listener_ = listener.descriptor;
+  port_ = listener.port;
   thread_ = std::thread([this] { Run(); });
 }
 
