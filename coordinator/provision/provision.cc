@@ -12,6 +12,7 @@
 #include "comm/base/file.h"
 #include "comm/transport/kit.h"
 #include "privacy/crypto/x509.h"
+#include "privacy/pki/signer.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -84,13 +85,36 @@ CertificateSpec SpecFor(const PeerName& peer, const Project& project, const KitO
   return spec;
 }
 
+// Writes the signing key and certificate; the entry is for the roster.
+StatusOr<pki::RosterEntry> MakeSigner(const PeerName& peer, const Project& project, const Authority& authority,
+                                      const KitOptions& options, const fs::path& folder) {
+  const crypto::SigningKey key = crypto::SigningKey::Generate(SystemEntropy());
+  CertificateSpec spec = SpecFor(peer, project, options);
+  spec.use = CertificateUse::kSigning;
+  spec.dns_names.clear();
+  spec.ip_addresses.clear();
+  spec.uris = {pki::SigningUri(peer)};
+  ASSIGN_OR_RETURN(const Certificate certificate,
+                   crypto::SignCertificate(spec, crypto::PublicKey::Of(key), authority.certificate, authority.key));
+  const pki::SigningFiles files = pki::SigningFilesIn(folder);
+  RETURN_IF_ERROR(WritePem(files.certificate, certificate));
+  ASSIGN_OR_RETURN(const SecretBytes pem, key.ToPem());
+  RETURN_IF_ERROR(WriteFileAtomic(files.key, pem.Reveal(), 0600));
+  return pki::RosterEntry{.name = peer.name,
+                          .role = peer.role,
+                          .key = key.public_key(),
+                          .certificate = certificate.serial(),
+                          .not_after = certificate.not_after()};
+}
+
 Status MakeKit(const PeerName& peer, const Project& project, const Authority& authority, const KitOptions& options,
                const fs::path& folder) {
   RETURN_IF_ERROR(MakePrivateFolder(folder));
   RETURN_IF_ERROR(MakePrivateFolder(folder / "tls"));
   ASSIGN_OR_RETURN(const PrivateKey key, PrivateKey::Generate());
   ASSIGN_OR_RETURN(const Certificate certificate,
-                   crypto::SignCertificate(SpecFor(peer, project, options), key, authority.certificate, authority.key));
+                   crypto::SignCertificate(SpecFor(peer, project, options), crypto::PublicKey::Of(key),
+                                           authority.certificate, authority.key));
   const transport::TlsFiles tls = transport::TlsFilesIn(folder);
   RETURN_IF_ERROR(WritePem(tls.ca, authority.certificate));
   RETURN_IF_ERROR(WritePem(tls.certificate, certificate));
@@ -115,8 +139,20 @@ Status MakeAll(const Project& project, const fs::path& folder, const KitOptions&
   for (const SiteName& site : project.sites) parties.push_back({project.name, Role::kSite, site.value()});
   for (const OperatorSpec& spec : project.operators)
     parties.push_back({project.name, Role::kOperator, spec.name, spec.rights});
+  pki::RosterContents contents = {.project = project.name,
+                                  .serial = 1,
+                                  .issued = options.now,
+                                  .expires = options.now + std::chrono::hours(24) * project.valid_days};
+  for (const PeerName& party : parties) {
+    const fs::path kit = KitFolder(folder, party.name);
+    RETURN_IF_ERROR(MakeKit(party, project, authority, options, kit));
+    ASSIGN_OR_RETURN(pki::RosterEntry entry, MakeSigner(party, project, authority, options, kit));
+    contents.parties.push_back(std::move(entry));
+  }
+  ASSIGN_OR_RETURN(const pki::Roster roster, pki::Roster::Sign(std::move(contents), authority.key));
+  RETURN_IF_ERROR(WriteFileAtomic(pki::SigningFilesIn(folder / "ca").roster, roster.ToText()));
   for (const PeerName& party : parties)
-    RETURN_IF_ERROR(MakeKit(party, project, authority, options, KitFolder(folder, party.name)));
+    RETURN_IF_ERROR(WriteFileAtomic(pki::SigningFilesIn(KitFolder(folder, party.name)).roster, roster.ToText()));
   return Status();
 }
 

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include "privacy/crypto/key_pem.h"
 #include "privacy/crypto/openssl.h"
 
 namespace consilium::crypto {
@@ -75,6 +76,15 @@ StatusOr<SigningKey> SigningKey::FromSeed(const SecretBytes& seed) {
   RETURN_IF_ERROR(CheckSeed(seed));
   return SigningKey(KeyFromSeed(EVP_PKEY_ED25519, seed));
 }
+
+StatusOr<SigningKey> SigningKey::FromPem(const SecretBytes& pem) {
+  ASSIGN_OR_RETURN(std::shared_ptr<EVP_PKEY> key, KeyFromPem(pem));
+  if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_ED25519)
+    return InvalidArgument("it is a private key of another kind (a TLS key?); signing needs an Ed25519 key");
+  return SigningKey(std::move(key));
+}
+
+StatusOr<SecretBytes> SigningKey::ToPem() const { return KeyToPem(key_.get()); }
 
 Signature SigningKey::Sign(ByteSpan message) const {
   const DigestPtr context(EVP_MD_CTX_new());

@@ -40,8 +40,13 @@ class SigningKey {
   static SigningKey Generate(Entropy& entropy);
   // Errors: InvalidArgument unless the seed has 32 bytes.
   static StatusOr<SigningKey> FromSeed(const SecretBytes& seed);
+  // As PKCS#8 PEM.  Errors: InvalidArgument when it is not an unencrypted PEM private key, or one of another kind.
+  static StatusOr<SigningKey> FromPem(const SecretBytes& pem);
+  StatusOr<SecretBytes> ToPem() const;
   const RawPublicKey& public_key() const { return public_; }
   Signature Sign(ByteSpan message) const;
+
+  evp_pkey_st* get() const { return key_.get(); }
 
  private:
   explicit SigningKey(std::shared_ptr<evp_pkey_st> key);

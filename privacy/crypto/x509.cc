@@ -35,6 +35,8 @@ Status AddUsage(X509* certificate, CertificateUse use) {
   RETURN_IF_ERROR(AddExtension(certificate, certificate, NID_key_usage,
                                authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature"));
   if (authority) return Status();
+  if (use == CertificateUse::kSigning)
+    return AddExtension(certificate, certificate, NID_ext_key_usage, Concat("critical,", kSigningUsage).c_str());
   return AddExtension(certificate, certificate, NID_ext_key_usage,
                       use == CertificateUse::kServer ? "serverAuth" : "clientAuth");
 }
@@ -73,6 +75,14 @@ Status SetSerial(X509* certificate, Entropy& entropy) {
   return Status();
 }
 
+std::string InWords(const X509_NAME* name) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
 WallTime FromAsn1(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return WallTime();
@@ -81,7 +91,7 @@ WallTime FromAsn1(const ASN1_TIME* time) {
 
 }  // namespace
 
-StatusOr<Certificate> MakeCertificate(const CertificateSpec& spec, const PrivateKey& subject_key,
+StatusOr<Certificate> MakeCertificate(const CertificateSpec& spec, const PublicKey& subject_key,
                                       const Certificate* authority, const PrivateKey& authority_key, Entropy& entropy) {
   X509Ptr certificate(X509_new());
   X509* made = certificate.get();
@@ -105,10 +115,10 @@ StatusOr<Certificate> MakeCertificate(const CertificateSpec& spec, const Private
 }
 
 StatusOr<Certificate> SelfSign(const CertificateSpec& spec, const PrivateKey& key, Entropy& entropy) {
-  return MakeCertificate(spec, key, nullptr, key, entropy);
+  return MakeCertificate(spec, PublicKey::Of(key), nullptr, key, entropy);
 }
 
-StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const PrivateKey& subject_key,
+StatusOr<Certificate> SignCertificate(const CertificateSpec& spec, const PublicKey& subject_key,
                                       const Certificate& authority, const PrivateKey& authority_key, Entropy& entropy) {
   return MakeCertificate(spec, subject_key, &authority, authority_key, entropy);
 }
@@ -128,12 +138,36 @@ StatusOr<std::string> Certificate::ToPem() const {
   return std::string(data, static_cast<std::size_t>(size));
 }
 
-std::string Certificate::subject() const {
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(get()), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return std::string(data, static_cast<std::size_t>(size));
+std::string Certificate::subject() const { return InWords(X509_get_subject_name(get())); }
+std::string Certificate::issuer() const { return InWords(X509_get_issuer_name(get())); }
+
+std::string Certificate::serial() const {
+  const std::unique_ptr<BIGNUM, Freer<&BN_free>> number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(get()), nullptr));
+  if (!number) return "";
+  Bytes bytes(static_cast<std::size_t>(BN_num_bytes(number.get())));
+  BN_bn2bin(number.get(), bytes.data());
+  return ToHex(bytes);
+}
+
+PublicKey Certificate::public_key() const {
+  EVP_PKEY* key = X509_get_pubkey(get());
+  // A key of a kind that OpenSSL does not know has no object; an empty one matches nothing.
+  if (key == nullptr) key = EVP_PKEY_new();
+  ERR_clear_error();
+  return PublicKey(std::shared_ptr<EVP_PKEY>(key, &EVP_PKEY_free));
+}
+
+bool Certificate::HasUse(CertificateUse use) const {
+  if (use == CertificateUse::kAuthority) return X509_check_ca(get()) == 1;
+  const std::unique_ptr<EXTENDED_KEY_USAGE, Freer<&EXTENDED_KEY_USAGE_free>> usages(
+      static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(get(), NID_ext_key_usage, nullptr, nullptr)));
+  if (!usages || sk_ASN1_OBJECT_num(usages.get()) != 1) return false;
+  const ASN1_OBJECT* usage = sk_ASN1_OBJECT_value(usages.get(), 0);
+  if (use == CertificateUse::kServer) return OBJ_obj2nid(usage) == NID_server_auth;
+  if (use == CertificateUse::kClient) return OBJ_obj2nid(usage) == NID_client_auth;
+  char text[128];
+  const int size = OBJ_obj2txt(text, sizeof text, usage, 1);
+  return size > 0 && std::string(text) == kSigningUsage;
 }
 
 WallTime Certificate::not_before() const { return FromAsn1(X509_get0_notBefore(get())); }

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <set>
+
 #include "comm/base/file.h"
 #include "comm/transport/kit.h"
 #include "coordinator/provision/provision_verb.h"
 #include "privacy/crypto/x509.h"
+#include "privacy/pki/signer.h"
 #include "tests/testing/run_program.h"
 
 namespace consilium::coordinator {
@@ -60,6 +63,24 @@ TEST_F(ProvisionTest, EachPartyGetsAKitThatReadsBack) {
   EXPECT_EQ(site.coordinator_host, "coordinator.example.org");
   EXPECT_EQ(site.coordinator_port, 8443);
   EXPECT_TRUE(ReadKit(KitFolder(out_, "admin"), Role::kOperator).ok());
+}
+
+TEST_F(ProvisionTest, EachPartySignsWithAKeyOfItsOwnThatTheRosterKnows) {
+  ASSERT_TRUE(MakeKits(project_, out_).ok());
+  const auto now = std::chrono::system_clock::now();
+  std::set<crypto::RawPublicKey> keys;
+  std::set<Digest> rosters;
+  for (const std::string party : {"coordinator", "alpha", "beta", "admin"}) {
+    const transport::Kit kit = ReadKit(KitFolder(out_, party)).value();
+    const StatusOr<pki::Trust> trust = pki::LoadTrust(kit.folder, kit.self, now);
+    ASSERT_TRUE(trust.ok()) << trust.status();
+    keys.insert(trust->signer.key().public_key());
+    rosters.insert(trust->roster.digest());
+    EXPECT_THAT(trust->roster.sites(), ElementsAre(SiteName("alpha"), SiteName("beta")));
+    EXPECT_EQ(ModeOf(kit.folder / "signing.key"), 0600u);
+  }
+  EXPECT_EQ(keys.size(), 4u);
+  EXPECT_EQ(rosters.size(), 1u);
 }
 
 TEST_F(ProvisionTest, KeysAreForTheirOwnerAlone) {

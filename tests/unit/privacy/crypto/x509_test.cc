@@ -40,7 +40,7 @@ class X509Test : public ::testing::Test {
   X509Test() : authority_(SelfSign(AuthoritySpec("ca"), authority_key_, entropy_).value()) {}
 
   Certificate Sign(const CertificateSpec& spec, const PrivateKey& key) {
-    return SignCertificate(spec, key, authority_, authority_key_, entropy_).value();
+    return SignCertificate(spec, PublicKey::Of(key), authority_, authority_key_, entropy_).value();
   }
   // X509_V_OK, or why OpenSSL does not trust it for this purpose at this time.
   static int Verify(const Certificate& certificate, const Certificate& authority, int purpose, WallTime when) {
@@ -95,7 +95,7 @@ TEST_F(X509Test, AnEndEntityCannotSignFurtherCertificates) {
   const Certificate middle = Sign(PartySpec(CertificateUse::kClient), key_);
   const PrivateKey leaf_key = PrivateKey::Generate().value();
   const Certificate leaf =
-      SignCertificate(PartySpec(CertificateUse::kClient), leaf_key, middle, key_, entropy_).value();
+      SignCertificate(PartySpec(CertificateUse::kClient), PublicKey::Of(leaf_key), middle, key_, entropy_).value();
   EXPECT_NE(Verify(leaf, middle, X509_PURPOSE_SSL_CLIENT, noon_), X509_V_OK);
   EXPECT_NE(Verify(leaf, authority_, X509_PURPOSE_SSL_CLIENT, noon_), X509_V_OK);
 }
@@ -115,10 +115,10 @@ TEST_F(X509Test, NamesAndSubjectReadBackAsGiven) {
 TEST_F(X509Test, BadNamesAndPemAreErrors) {
   CertificateSpec spec = PartySpec(CertificateUse::kClient);
   spec.ip_addresses = {"not-an-address"};
-  EXPECT_FALSE(SignCertificate(spec, key_, authority_, authority_key_, entropy_).ok());
+  EXPECT_FALSE(SignCertificate(spec, PublicKey::Of(key_), authority_, authority_key_, entropy_).ok());
   spec = PartySpec(CertificateUse::kClient);
   spec.common_name = std::string(65, 'a');  // X.520's upper bound is 64
-  EXPECT_FALSE(SignCertificate(spec, key_, authority_, authority_key_, entropy_).ok());
+  EXPECT_FALSE(SignCertificate(spec, PublicKey::Of(key_), authority_, authority_key_, entropy_).ok());
   EXPECT_EQ(Certificate::FromPem("").code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(Certificate::FromPem("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").code(),
             StatusCode::kInvalidArgument);

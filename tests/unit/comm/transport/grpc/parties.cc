@@ -34,7 +34,8 @@ TlsFiles Parties::Forge(const Forgery& forgery) {
   spec.dns_names = forgery.dns_names;
   spec.not_before = now + forgery.begins_in;
   spec.not_after = now + forgery.ends_in;
-  const crypto::Certificate certificate = crypto::SignCertificate(spec, key, authority, authority_key).value();
+  const crypto::Certificate certificate =
+      crypto::SignCertificate(spec, crypto::PublicKey::Of(key), authority, authority_key).value();
   const std::filesystem::path folder = scratch_ / Concat("forged-", forgeries_++);
   const TlsFiles files = TlsFilesIn(folder);
   CONSILIUM_CHECK(MakeDirectories(folder / "tls").ok());
