@@ -73,8 +73,8 @@ Status RemoveDamaged(const fs::path& folder) {
   for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
     const StatusOr<Digest> digest = Digest::FromHex(file->path().filename().string());
     if (!digest.ok()) continue;
-    ASSIGN_OR_RETURN(const Digest actual, Sha256OfFile(file->path()));
-    if (actual == *digest) continue;
+    ASSIGN_OR_RETURN(const wire::BlobManifest actual, wire::ManifestOfFile(file->path()));
+    if (actual.digest == *digest) continue;
     Log(LogLevel::kWarning, "damaged_blob_removed", {{"file", file->path().string()}});
     RETURN_IF_ERROR(RemoveFile(file->path()));
   }
@@ -89,7 +89,6 @@ struct BlobStore::Receiver::Impl {
   fs::path part;
   int descriptor = -1;
   std::size_t chunks_done = 0;
-  Sha256 whole;  // of the chunks done
 
   ~Impl() {
     if (descriptor >= 0) ::close(descriptor);
@@ -107,7 +106,6 @@ struct BlobStore::Receiver::Impl {
       ASSIGN_OR_RETURN(const std::size_t size,
                        ReadAt(descriptor, std::uint64_t{chunks_done} * wire::kChunkBytes, chunk));
       if (size < chunk.size() || Sha256Of(chunk) != manifest.chunks[chunks_done]) break;
-      whole.Update(chunk);
       ++chunks_done;
     }
     return CutTo(std::min(manifest.bytes, std::uint64_t{chunks_done} * wire::kChunkBytes));
@@ -139,7 +137,6 @@ Status BlobStore::Receiver::Append(ByteSpan chunk) {
     (void)impl_->CutTo(offset);  // gives the space back; the chunk counts as not received either way
     return Annotate(std::move(status), impl_->part.string());
   }
-  impl_->whole.Update(chunk);
   ++impl_->chunks_done;
   return Status();
 }
@@ -148,11 +145,6 @@ Status BlobStore::Receiver::Finish() {
   const wire::BlobManifest& manifest = impl_->manifest;
   if (impl_->chunks_done != manifest.chunks.size())
     return FailedPrecondition("only ", impl_->chunks_done, " of ", manifest.chunks.size(), " chunks are there");
-  if (impl_->whole.Finish() != manifest.digest) {
-    // Every chunk is as announced, so the announcement contradicts itself and the file is of no use to anybody.
-    RETURN_IF_ERROR(RemoveFile(impl_->part));
-    return DataLoss("the chunks do not add up to the blob ", manifest.digest, ": its manifest is wrong");
-  }
   const fs::path whole = impl_->store->PathOf(manifest.digest);
   if (::rename(impl_->part.c_str(), whole.c_str()) != 0) return ErrnoStatus(errno, "renaming onto " + whole.string());
   return Status();
@@ -201,6 +193,8 @@ StatusOr<wire::BlobManifest> BlobStore::Import(const fs::path& file) {
 
 StatusOr<std::unique_ptr<BlobStore::Receiver>> BlobStore::Receive(const wire::BlobManifest& manifest) {
   RETURN_IF_ERROR(wire::CheckManifest(manifest));
+  if (wire::DigestOfChunks(manifest) != manifest.digest)
+    return DataLoss("the chunks do not add up to the blob ", manifest.digest, ": its manifest is wrong");
   {
     const std::lock_guard lock(mutex_);
     if (Has(manifest.digest)) return AlreadyExists("blob ", manifest.digest, " is already there");

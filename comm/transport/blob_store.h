@@ -1,7 +1,8 @@
 // Content-addressed files in one folder: `<hex digest>` when whole and verified, `<hex digest>.part` while chunks
 // arrive.
 //
-// A blob under its final name always has that digest: chunks are checked as they come, the whole before the rename.
+// A blob under its final name always has that digest: a manifest is checked before anything is stored, and each chunk
+// as it comes.
 // Thread-safe.  One receiver at a time for a blob; the store outlives its receivers.
 #pragma once
 
@@ -35,9 +36,8 @@ class BlobStore {
     // The next chunk.  DataLoss (with the chunk's number, from 1) when its digest or size is not the manifest's:
     // nothing is written.  Storage for a full disk.
     Status Append(ByteSpan chunk);
-    // All chunks are there: verifies the whole digest, then renames.  Durable against SIGKILL, not fsynced (a body lost
-    // with the machine is uploaded again).  Last call.  FailedPrecondition when chunks are missing; DataLoss when the
-    // manifest contradicts itself, and then nothing is kept.
+    // All chunks are there: gives the file its name.  Durable against SIGKILL, not fsynced (a body lost with the
+    // machine is uploaded again).  Last call.  FailedPrecondition when chunks are missing.
     Status Finish();
 
    private:
@@ -46,8 +46,8 @@ class BlobStore {
     explicit Receiver(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
   };
-  // Errors: AlreadyExists when the blob is whole; Unavailable when another receiver has it open; DataLoss for a bad
-  // manifest.
+  // Errors: AlreadyExists when the blob is whole; Unavailable when another receiver has it open; DataLoss for a
+  // manifest that contradicts itself.
   StatusOr<std::unique_ptr<Receiver>> Receive(const wire::BlobManifest& manifest);
 
   // Removes a blob (whole or partial); absent is fine.

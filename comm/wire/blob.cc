@@ -16,19 +16,25 @@ Status CheckManifest(const BlobManifest& manifest) {
   return Status();
 }
 
+Digest DigestOfChunks(const BlobManifest& manifest) {
+  ByteWriter writer;
+  writer.PutRaw(AsBytes(std::string_view("consilium blob 1")));
+  writer.Put(manifest.bytes);
+  for (const Digest& chunk : manifest.chunks) writer.PutRaw(chunk.bytes);
+  return Sha256Of(writer.bytes());
+}
+
 StatusOr<BlobManifest> ManifestOfFile(const std::filesystem::path& path) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) return ErrnoStatus(errno, "opening " + path.string());
   BlobManifest manifest;
-  Sha256 whole;
   Bytes chunk(kChunkBytes);
   while (const std::size_t size = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
-    whole.Update({chunk.data(), size});
     manifest.chunks.push_back(Sha256Of({chunk.data(), size}));
     manifest.bytes += size;
   }
   if (std::ferror(file.get())) return ErrnoStatus(errno, "reading " + path.string());
-  manifest.digest = whole.Finish();
+  manifest.digest = DigestOfChunks(manifest);
   return manifest;
 }
 

@@ -34,7 +34,11 @@ TEST(BlobTest, AManifestCoversTheFileInChunksOfOneMebibyte) {
     ASSERT_TRUE(WriteFileAtomic(scratch / "file", content).ok());
     const BlobManifest manifest = ManifestOfFile(scratch / "file").value();
     EXPECT_EQ(manifest.bytes, size);
-    EXPECT_EQ(manifest.digest, Sha256Of(content));
+    Bytes named(16 + sizeof(std::uint64_t));
+    std::memcpy(named.data(), "consilium blob 1", 16);
+    std::memcpy(named.data() + 16, &manifest.bytes, sizeof manifest.bytes);
+    for (const Digest& chunk : manifest.chunks) named.insert(named.end(), chunk.bytes.begin(), chunk.bytes.end());
+    EXPECT_EQ(manifest.digest, Sha256Of(named));
     ASSERT_EQ(manifest.chunks.size(), (size + kChunkBytes - 1) / kChunkBytes);
     for (std::size_t i = 0; i < manifest.chunks.size(); ++i)
       EXPECT_EQ(manifest.chunks[i], Sha256Of(ByteSpan(content)

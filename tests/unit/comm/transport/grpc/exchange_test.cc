@@ -27,10 +27,11 @@ TEST(Exchange, ThreeSitesTalkAndMoveModelsBothWays) {
       Site& site = *sites[i];
       const auto update = rig.MakeFile("update-" + names[i], kModelBytes, 10 + i);
       EXPECT_TRUE(IsOk(site.transport->Fetch(manifest, nullptr))) << names[i];
-      EXPECT_EQ(Sha256OfFile(site.blobs->PathOf(manifest.digest)).value(), manifest.digest);
+      EXPECT_EQ(wire::ManifestOfFile(site.blobs->PathOf(manifest.digest)).value().digest, manifest.digest);
       const wire::BlobManifest update_manifest = wire::ManifestOfFile(update).value();
       EXPECT_TRUE(IsOk(site.transport->Upload(AnyTask(), update_manifest, update, nullptr)));
-      EXPECT_EQ(Sha256OfFile(rig.blobs().PathOf(update_manifest.digest)).value(), update_manifest.digest);
+      EXPECT_EQ(wire::ManifestOfFile(rig.blobs().PathOf(update_manifest.digest)).value().digest,
+                update_manifest.digest);
       site.transport->Send(wire::UpdateReady{AnyTask(), update_manifest, 7, {{"loss", 0.5}}});
     });
   }

@@ -63,7 +63,7 @@ TEST(Resume, NoChunkThatTheCoordinatorHasIsSentAgain) {
   EXPECT_EQ(traffic.chunks_received, kChunks);  // each once
   EXPECT_EQ(traffic.bytes_received, kBytes);
   EXPECT_GT(traffic.receive_bytes_per_second, 0);
-  EXPECT_EQ(Sha256OfFile(rig.blobs().PathOf(manifest.digest)).value(), manifest.digest);
+  EXPECT_EQ(wire::ManifestOfFile(rig.blobs().PathOf(manifest.digest)).value().digest, manifest.digest);
 }
 
 TEST(Resume, NoChunkThatTheSiteHasIsFetchedAgain) {
@@ -92,7 +92,7 @@ TEST(Resume, NoChunkThatTheSiteHasIsFetchedAgain) {
   ASSERT_EQ(received.size(), kChunks);  // each once
   for (std::size_t i = 0; i < kChunks; ++i)
     EXPECT_EQ(received[i], std::min<std::uint64_t>(kBytes, std::uint64_t{i + 1} * wire::kChunkBytes));
-  EXPECT_EQ(Sha256OfFile(blobs->PathOf(manifest.digest)).value(), manifest.digest);
+  EXPECT_EQ(wire::ManifestOfFile(blobs->PathOf(manifest.digest)).value().digest, manifest.digest);
 }
 
 TEST(Resume, ACutIsHeardOnBothSidesAsUnavailable) {

@@ -87,7 +87,7 @@ TEST(TransferAttack, AFlippedBitInAnUploadIsRefusedWithTheChunksNumber) {
   EXPECT_TRUE(IsOk(alpha->transport->Upload(AnyTask(), subject.manifest, subject.path,
                                             [&](std::uint64_t done, std::uint64_t) { sent.push_back(done); })));
   EXPECT_EQ(sent.size(), 3u);
-  EXPECT_EQ(Sha256OfFile(rig.blobs().PathOf(subject.manifest.digest)).value(), subject.manifest.digest);
+  EXPECT_EQ(wire::ManifestOfFile(rig.blobs().PathOf(subject.manifest.digest)).value().digest, subject.manifest.digest);
 }
 
 TEST(TransferAttack, ATruncatedALongAndAMisplacedChunkAreRefused) {
