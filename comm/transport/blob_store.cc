@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "comm/base/file.h"
 #include "comm/base/log.h"
@@ -89,6 +90,9 @@ struct BlobStore::Receiver::Impl {
   fs::path part;
   int descriptor = -1;
   std::size_t chunks_done = 0;
+  // Of the chunk that is coming: written, and not verified yet.
+  std::optional<Sha256> chunk;
+  std::size_t chunk_bytes = 0;
 
   ~Impl() {
     if (descriptor >= 0) ::close(descriptor);
@@ -108,7 +112,13 @@ struct BlobStore::Receiver::Impl {
       if (size < chunk.size() || Sha256Of(chunk) != manifest.chunks[chunks_done]) break;
       ++chunks_done;
     }
-    return CutTo(std::min(manifest.bytes, std::uint64_t{chunks_done} * wire::kChunkBytes));
+    return CutTo(std::min(manifest.bytes, ChunkOffset()));
+  }
+
+  std::uint64_t ChunkOffset() const { return std::uint64_t{chunks_done} * wire::kChunkBytes; }
+  Status DropChunk() {
+    chunk.reset(), chunk_bytes = 0;
+    return CutTo(ChunkOffset());
   }
 
   Status CutTo(std::uint64_t bytes) {
@@ -122,22 +132,32 @@ BlobStore::Receiver::Receiver(std::unique_ptr<Impl> impl) : impl_(std::move(impl
 BlobStore::Receiver::~Receiver() = default;
 
 std::size_t BlobStore::Receiver::chunks_done() const { return impl_->chunks_done; }
+std::uint64_t BlobStore::Receiver::bytes_done() const {
+  return std::min(impl_->manifest.bytes, impl_->ChunkOffset() + impl_->chunk_bytes);
+}
 
-Status BlobStore::Receiver::Append(ByteSpan chunk) {
-  const wire::BlobManifest& manifest = impl_->manifest;
-  const std::size_t index = impl_->chunks_done, count = manifest.chunks.size();
-  if (index >= count) return DataLoss("chunk ", index + 1, " of a blob of ", count, " chunks");
-  if (chunk.size() != ChunkSize(manifest, index))
-    return DataLoss("chunk ", index + 1, " of ", count, " has ", chunk.size(), " bytes, expected ",
-                    ChunkSize(manifest, index));
-  if (Sha256Of(chunk) != manifest.chunks[index])
-    return DataLoss("chunk ", index + 1, " of ", count, " does not have the digest that its manifest announced");
-  const std::uint64_t offset = std::uint64_t{index} * wire::kChunkBytes;
-  if (Status status = WriteAt(impl_->descriptor, offset, chunk); !status.ok()) {
-    (void)impl_->CutTo(offset);  // gives the space back; the chunk counts as not received either way
-    return Annotate(std::move(status), impl_->part.string());
+Status BlobStore::Receiver::Append(ByteSpan bytes) {
+  Impl& impl = *impl_;
+  const std::size_t number = impl.chunks_done + 1, count = impl.manifest.chunks.size();
+  if (number > count) return DataLoss("chunk ", number, " of a blob of ", count, " chunks");
+  const std::size_t missing = ChunkSize(impl.manifest, impl.chunks_done) - impl.chunk_bytes;
+  if (bytes.empty() || bytes.size() > missing)
+    return DataLoss(bytes.size(), " bytes came for chunk ", number, " of ", count, ", of which ", missing,
+                    " are missing");
+  if (Status status = WriteAt(impl.descriptor, bytes_done(), bytes); !status.ok()) {
+    (void)impl.DropChunk();  // the chunk counts as not received either way
+    return Annotate(std::move(status), impl.part.string());
   }
-  ++impl_->chunks_done;
+  if (!impl.chunk) impl.chunk.emplace();
+  impl.chunk->Update(bytes);
+  impl.chunk_bytes += bytes.size();
+  if (bytes.size() < missing) return Status();
+  if (impl.chunk->Finish() != impl.manifest.chunks[impl.chunks_done]) {
+    RETURN_IF_ERROR(impl.DropChunk());
+    return DataLoss("chunk ", number, " of ", count, " does not have the digest that its manifest announced");
+  }
+  impl.chunk.reset(), impl.chunk_bytes = 0;
+  ++impl.chunks_done;
   return Status();
 }
 

@@ -31,11 +31,13 @@ class BlobStore {
   // Receives one blob chunk by chunk, after the `chunks_done()` that a previous receiver left.
   class Receiver {
    public:
-    ~Receiver();  // keeps the verified chunks in the .part file for the next try
-    std::size_t chunks_done() const;
-    // The next chunk.  DataLoss (with the chunk's number, from 1) when its digest or size is not the manifest's:
-    // nothing is written.  Storage for a full disk.
-    Status Append(ByteSpan chunk);
+    ~Receiver();                       // keeps the verified chunks in the .part file for the next try
+    std::size_t chunks_done() const;   // verified
+    std::uint64_t bytes_done() const;  // where the next bytes belong
+    // The next bytes: a chunk, or a part of one that does not cross its end.  DataLoss (with the chunk's number, from
+    // 1) for too many or none, or when the chunk that they complete does not have the manifest's digest: it counts as
+    // not received, and its bytes are given back.  Storage for a full disk, with the same effect.
+    Status Append(ByteSpan bytes);
     // All chunks are there: gives the file its name.  Durable against SIGKILL, not fsynced (a body lost with the
     // machine is uploaded again).  Last call.  FailedPrecondition when chunks are missing.
     Status Finish();

@@ -60,6 +60,9 @@ StatusOr<std::uint32_t> ModelIntake::Receive(Coming* coming, std::uint32_t index
   const std::size_t done = coming->receiver->chunks_done();
   if (index < done) return static_cast<std::uint32_t>(done);  // said again after a lost answer
   if (index > done) return FailedPrecondition("chunk ", index + 1, " came where chunk ", done + 1, " was expected");
+  const std::uint64_t rest = coming->manifest.bytes - coming->receiver->bytes_done();
+  if (const std::uint64_t size = std::min<std::uint64_t>(rest, wire::kChunkBytes); chunk.size() != size)
+    return DataLoss("chunk ", index + 1, " of ", count, " has ", chunk.size(), " bytes, expected ", size);
   RETURN_IF_ERROR(coming->receiver->Append(chunk));
   if (done + 1 < count) return static_cast<std::uint32_t>(done + 1);
   const Status finished = coming->receiver->Finish();

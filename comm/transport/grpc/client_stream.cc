@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "comm/transport/grpc/status_codes.h"
+#include "comm/transport/grpc/tuning.h"
 
 namespace consilium::transport {
 namespace {
@@ -84,14 +85,17 @@ Status FailureOf(const grpc::Status& status, OpenCalls* calls) {
   return converted;
 }
 
-class FetchCall final : public grpc::ClientReadReactor<v1::Chunk> {
+// The size of the chunk whose last byte is the one before `end`.
+std::uint64_t ChunkEndingAt(std::uint64_t end) { return (end - 1) % wire::kChunkBytes + 1; }
+
+class FetchCall final : public grpc::ClientReadReactor<v1::Piece> {
  public:
   void OnReadDone(bool ok) override { steps.StepDone(ok); }
   void OnDone(const grpc::Status& status) override { steps.CallDone(status); }
 
   grpc::ClientContext context;
   v1::FetchRequest request;
-  v1::Chunk chunks[2];  // one comes while the other is dealt with
+  v1::Piece pieces[2];  // one comes while the other is dealt with
   Steps steps;
 };
 
@@ -107,11 +111,11 @@ class UploadCall final : public grpc::ClientWriteReactor<v1::UploadPart> {
 };
 
 // *stream_ended: by the coordinator, whose status says why.
-Status TakeChunks(FetchCall* call, const TransferOptions& options, const wire::BlobManifest& manifest,
+Status TakePieces(FetchCall* call, const TransferOptions& options, const wire::BlobManifest& manifest,
                   BlobStore::Receiver* receiver, const SiteTransport::Progress& progress, bool* stream_ended) {
   const std::size_t count = manifest.chunks.size();
   options.traffic->BeginReceiving(SystemClock().Now());
-  if (receiver->chunks_done() < count) call->StartRead(&call->chunks[0]);
+  if (receiver->chunks_done() < count) call->StartRead(&call->pieces[0]);
   for (int current = 0; receiver->chunks_done() < count; current = 1 - current) {
     const std::size_t index = receiver->chunks_done();
     switch (call->steps.AwaitStep(options.stall_timeout)) {
@@ -124,14 +128,15 @@ Status TakeChunks(FetchCall* call, const TransferOptions& options, const wire::B
       case Steps::Outcome::kDone:
         break;
     }
-    const v1::Chunk& chunk = call->chunks[current];
-    if (chunk.index() != index)
-      return DataLoss("chunk ", std::uint64_t{chunk.index()} + 1, " of ", count, " came where chunk ", index + 1,
-                      " was expected");
-    if (index + 1 < count) call->StartRead(&call->chunks[1 - current]);
-    RETURN_IF_ERROR(receiver->Append(AsBytes(chunk.data())));
-    options.traffic->Received(chunk.data().size(), SystemClock().Now());
-    if (progress) progress(std::min(manifest.bytes, std::uint64_t{index + 1} * wire::kChunkBytes), manifest.bytes);
+    const v1::Piece& piece = call->pieces[current];
+    const std::uint64_t expected = receiver->bytes_done();
+    if (piece.offset() != expected)
+      return DataLoss("bytes from ", piece.offset(), " on came where bytes from ", expected, " on were expected");
+    if (expected + piece.data().size() < manifest.bytes) call->StartRead(&call->pieces[1 - current]);
+    RETURN_IF_ERROR(receiver->Append(AsBytes(piece.data())));
+    if (receiver->chunks_done() == index) continue;
+    options.traffic->Received(ChunkEndingAt(receiver->bytes_done()), SystemClock().Now());
+    if (progress) progress(receiver->bytes_done(), manifest.bytes);
   }
   return Status();
 }
@@ -176,45 +181,49 @@ Status AwaitPart(UploadCall* call, Duration stall_timeout, bool* ended) {
   return Status();
 }
 
-// Chunk `index` went out.
-void Tell(const TransferOptions& options, const wire::BlobManifest& manifest, std::uint32_t index,
+// The blob's bytes before `end` went out.
+void Tell(const TransferOptions& options, const wire::BlobManifest& manifest, std::uint64_t end,
           const SiteTransport::Progress& progress) {
-  const std::uint64_t begin = std::uint64_t{index} * wire::kChunkBytes;
-  const std::uint64_t end = std::min(manifest.bytes, begin + wire::kChunkBytes);
-  options.traffic->Sent(end - begin, SystemClock().Now());
+  if (end % wire::kChunkBytes != 0 && end != manifest.bytes) return;
+  options.traffic->Sent(ChunkEndingAt(end), SystemClock().Now());
   if (progress) progress(end, manifest.bytes);
 }
 
-Status ReadPart(const UploadFile& file, const wire::BlobManifest& manifest, std::uint32_t index, v1::UploadPart* part) {
-  const std::uint64_t offset = std::uint64_t{index} * wire::kChunkBytes;
+// The piece that begins at `offset`.
+Status ReadPart(const UploadFile& file, const wire::BlobManifest& manifest, std::uint64_t offset,
+                v1::UploadPart* part) {
+  const std::uint64_t in_chunk = wire::kChunkBytes - offset % wire::kChunkBytes;
   part->clear_offer();
-  v1::Chunk* chunk = part->mutable_chunk();
-  chunk->set_index(index);
-  chunk->mutable_data()->resize(
-      static_cast<std::size_t>(std::min<std::uint64_t>(wire::kChunkBytes, manifest.bytes - offset)));
-  return file.Read(offset, chunk->mutable_data());
+  v1::Piece* piece = part->mutable_piece();
+  piece->set_offset(offset);
+  piece->mutable_data()->resize(
+      static_cast<std::size_t>(std::min({std::uint64_t{kPieceBytes}, in_chunk, manifest.bytes - offset})));
+  return file.Read(offset, piece->mutable_data());
 }
 
-Status SendChunks(UploadCall* call, const TransferOptions& options, const wire::UploadOffer& offer,
+Status SendPieces(UploadCall* call, const TransferOptions& options, const wire::UploadOffer& offer,
                   const UploadFile& file, std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
   const wire::BlobManifest& manifest = offer.manifest;
-  const auto count = static_cast<std::uint32_t>(manifest.chunks.size());
   const Bytes offer_bytes = wire::Encode(offer, options.minor);
   call->parts[0].set_offer(offer_bytes.data(), offer_bytes.size());
   call->StartWrite(&call->parts[0]);
   bool ended = false;
   options.traffic->BeginSending(SystemClock().Now());
+  const std::uint64_t first = std::uint64_t{first_chunk} * wire::kChunkBytes;
   int current = 1;  // what is read from disk while the other is on its way
-  for (std::uint32_t i = first_chunk; i < count; ++i, current = 1 - current) {
-    const Status read = ReadPart(file, manifest, i, &call->parts[current]);
+  std::uint64_t next = first;
+  for (; next < manifest.bytes; current = 1 - current) {
+    v1::UploadPart* part = &call->parts[current];
+    const Status read = ReadPart(file, manifest, next, part);
     RETURN_IF_ERROR(AwaitPart(call, options.stall_timeout, &ended));
     if (ended) return Status();
-    if (i > first_chunk) Tell(options, manifest, i - 1, progress);
+    if (next > first) Tell(options, manifest, next, progress);
     RETURN_IF_ERROR(read);
-    call->StartWrite(&call->parts[current]);
+    call->StartWrite(part);
+    next += part->piece().data().size();
   }
   RETURN_IF_ERROR(AwaitPart(call, options.stall_timeout, &ended));
-  if (!ended && count > first_chunk) Tell(options, manifest, count - 1, progress);
+  if (!ended && next > first) Tell(options, manifest, next, progress);
   return Status();
 }
 
@@ -247,7 +256,7 @@ UploadAnswer SendOnce(const TransferOptions& options, const wire::UploadOffer& o
   options.stub->async()->Upload(&call.context, &call.result, &call);
   call.AddHold();  // steps begin outside of callbacks
   call.StartCall();
-  Status status = SendChunks(&call, options, offer, file, first_chunk, progress);
+  Status status = SendPieces(&call, options, offer, file, first_chunk, progress);
   if (status.ok()) call.StartWritesDone();
   if (!status.ok()) call.context.TryCancel();
   call.RemoveHold();
@@ -299,7 +308,7 @@ Status FetchBlob(const TransferOptions& options, const wire::BlobManifest& manif
   call.AddHold();  // steps begin outside of callbacks
   call.StartCall();
   bool stream_ended = false;
-  Status status = TakeChunks(&call, options, manifest, receiver->get(), progress, &stream_ended);
+  Status status = TakePieces(&call, options, manifest, receiver->get(), progress, &stream_ended);
   if (status.ok()) status = (*receiver)->Finish();
   if (!status.ok() && !stream_ended) call.context.TryCancel();
   call.RemoveHold();

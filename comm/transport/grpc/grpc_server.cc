@@ -25,7 +25,7 @@ class FederationService final : public v1::Federation::CallbackService {
   ServerSession::Reactor* Session(grpc::CallbackServerContext* context) override {
     return ServerSession::Start(state_, context);
   }
-  grpc::ServerWriteReactor<v1::Chunk>* Fetch(grpc::CallbackServerContext* context,
+  grpc::ServerWriteReactor<v1::Piece>* Fetch(grpc::CallbackServerContext* context,
                                              const v1::FetchRequest* request) override {
     return ServerFetch::Start(state_, context, request);
   }

@@ -7,13 +7,19 @@
 #include <cerrno>
 
 #include "comm/transport/grpc/status_codes.h"
+#include "comm/transport/grpc/tuning.h"
 
 namespace consilium::transport {
 
 ServerFetch::ServerFetch(ServerState* state, grpc::CallbackServerContext* context)
     : state_(state), last_progress_(SystemClock().Now()), context_(context) {}
 
-grpc::ServerWriteReactor<v1::Chunk>* ServerFetch::Start(ServerState* state, grpc::CallbackServerContext* context,
+// Not in OnDone: a worker may still be reading ahead.
+ServerFetch::~ServerFetch() {
+  if (file_ >= 0) ::close(file_);
+}
+
+grpc::ServerWriteReactor<v1::Piece>* ServerFetch::Start(ServerState* state, grpc::CallbackServerContext* context,
                                                         const v1::FetchRequest* request) {
   const std::shared_ptr<ServerFetch> fetch(new ServerFetch(state, context));
   fetch->self_ = fetch;
@@ -37,7 +43,7 @@ grpc::ServerWriteReactor<v1::Chunk>* ServerFetch::Start(ServerState* state, grpc
   // The request dies with this call; what is needed of it goes along.
   state->work().Add([fetch, digest, first_chunk = request->first_chunk()] {
     const Status opened = fetch->Open(digest, first_chunk);
-    opened.ok() ? fetch->SendNext() : fetch->End(opened);
+    opened.ok() ? fetch->ReadNext() : fetch->End(opened);
   });
   return fetch.get();
 }
@@ -51,40 +57,72 @@ Status ServerFetch::Open(const Digest& digest, std::uint32_t first_chunk) {
     return errno == ENOENT ? NotFound("the coordinator does not have the blob ", digest)
                            : ErrnoStatus(errno, "the coordinator, opening blob " + digest.ToHex());
   bytes_ = static_cast<std::uint64_t>(info.st_size);
-  next_chunk_ = first_chunk;
+  next_ = std::uint64_t{first_chunk} * wire::kChunkBytes;
   site_->traffic.BeginSending(SystemClock().Now());
   return Status();
 }
 
-StatusOr<bool> ServerFetch::ReadChunk() {
-  const std::uint64_t offset = std::uint64_t{next_chunk_} * wire::kChunkBytes;
-  if (offset >= bytes_) return false;
-  std::string* data = chunk_.mutable_data();
-  data->resize(static_cast<std::size_t>(std::min<std::uint64_t>(wire::kChunkBytes, bytes_ - offset)));
+StatusOr<bool> ServerFetch::ReadPiece(v1::Piece* piece) {
+  if (next_ >= bytes_) return false;
+  const std::uint64_t in_chunk = wire::kChunkBytes - next_ % wire::kChunkBytes;
+  std::string* data = piece->mutable_data();
+  data->resize(static_cast<std::size_t>(std::min({std::uint64_t{kPieceBytes}, in_chunk, bytes_ - next_})));
   for (std::size_t done = 0; done < data->size();) {
-    const ssize_t size = ::pread(file_, data->data() + done, data->size() - done, static_cast<off_t>(offset + done));
+    const ssize_t size = ::pread(file_, data->data() + done, data->size() - done, static_cast<off_t>(next_ + done));
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, Concat("the coordinator, reading chunk ", next_chunk_ + 1));
-    if (size == 0) return DataLoss("the coordinator's file ends inside chunk ", next_chunk_ + 1);
+    if (size < 0) return ErrnoStatus(errno, Concat("the coordinator, reading chunk ", next_ / wire::kChunkBytes + 1));
+    if (size == 0) return DataLoss("the coordinator's file ends inside chunk ", next_ / wire::kChunkBytes + 1);
     done += static_cast<std::size_t>(size);
   }
-  chunk_.set_index(next_chunk_++);
+  piece->set_offset(next_);
+  next_ += data->size();
   return true;
 }
 
-// In a worker thread.
-void ServerFetch::SendNext() {
-  const StatusOr<bool> more = ReadChunk();
-  if (!more.ok()) return End(more.status());
-  if (!*more) return End(Status());
-  StartWrite(&chunk_);
+// In a worker thread, one at a time for a fetch.
+void ServerFetch::ReadNext() {
+  const StatusOr<bool> more = ReadPiece(&pieces_[spare_]);
+  {
+    const std::lock_guard lock(pieces_mutex_);
+    if (more.ok() && *more) {
+      read_ = true;
+    } else if (!end_) {
+      end_ = more.status();
+    }
+  }
+  Advance();
+}
+
+void ServerFetch::Advance() {
+  v1::Piece* piece = nullptr;
+  {
+    const std::lock_guard lock(pieces_mutex_);
+    if (writing_ || !(read_ || end_)) return;
+    writing_ = true;  // or ended: nothing more is to be written
+    if (read_) {
+      piece = &pieces_[spare_];
+      spare_ = 1 - spare_, read_ = false;
+    }
+  }
+  if (piece == nullptr) return End(*end_);
+  state_->work().Add([fetch = shared_from_this()] { fetch->ReadNext(); });
+  StartWrite(piece);
 }
 
 void ServerFetch::OnWriteDone(bool ok) {
-  if (!ok) return End(Cancelled("the site broke off before chunk ", chunk_.index() + 1));
-  last_progress_ = SystemClock().Now();
-  site_->traffic.Sent(chunk_.data().size(), last_progress_.load());
-  state_->work().Add([fetch = shared_from_this()] { fetch->SendNext(); });
+  const Instant now = SystemClock().Now();
+  std::uint64_t end = 0;
+  {
+    const std::lock_guard lock(pieces_mutex_);
+    const v1::Piece& piece = pieces_[1 - spare_];
+    end = piece.offset() + piece.data().size();
+    writing_ = false;
+    if (!ok) end_ = Cancelled("the site broke off in chunk ", piece.offset() / wire::kChunkBytes + 1), read_ = false;
+  }
+  last_progress_ = now;
+  if (ok && (end % wire::kChunkBytes == 0 || end == bytes_))
+    site_->traffic.Sent((end - 1) % wire::kChunkBytes + 1, now);
+  Advance();
 }
 
 void ServerFetch::End(const Status& status) {
@@ -109,7 +147,6 @@ void ServerFetch::OnDone() {
     const std::lock_guard lock(context_mutex_);
     context_ = nullptr;
   }
-  if (file_ >= 0) ::close(file_);
   if (site_ != nullptr) state_->EndTransfer(site_);
   const std::shared_ptr<ServerFetch> self = std::move(self_);
   state_->RemoveCall(self);

@@ -26,26 +26,32 @@ grpc::ServerReadReactor<v1::UploadPart>* ServerUpload::Start(ServerState* state,
 
 void ServerUpload::OnReadDone(bool ok) {
   last_progress_ = SystemClock().Now();
+  bool read_on = false, handled = false;
   {
     const std::lock_guard lock(parts_mutex_);
-    if (ok) next_part_.Swap(&part_), has_next_ = true;
     broken_off_ = !ok;
-    if (std::exchange(handling_, true)) return;
+    waiting_ = ok && has_next_;
+    read_on = ok && !has_next_;
+    if (read_on) next_part_.Swap(&part_), has_next_ = true;
+    handled = std::exchange(handling_, true);
   }
-  state_->work().Add([upload = shared_from_this()] { upload->HandleNext(); });
+  if (read_on) StartRead(&part_);
+  if (!handled) state_->work().Add([upload = shared_from_this()] { upload->HandleNext(); });
 }
 
-// In a worker thread, one at a time for an upload; after each part the other uploads have their turn.  The next part
-// comes while this one is dealt with.  `handling_` stays when the call has ended: nothing is done any more.
+// In a worker thread, one at a time for an upload; after each part the other uploads have their turn.  Two more parts
+// come while this one is dealt with.  `handling_` stays when the call has ended: nothing is done any more.
 void ServerUpload::HandleNext() {
-  bool broken_off = false;
+  bool broken_off = false, read_on = false;
   {
     const std::lock_guard lock(parts_mutex_);
     broken_off = !std::exchange(has_next_, false);
     if (!broken_off) current_part_.Swap(&next_part_);
+    read_on = std::exchange(waiting_, false);
+    if (read_on) next_part_.Swap(&part_), has_next_ = true;
   }
   if (broken_off) return End(Unavailable("the upload broke off"));
-  StartRead(&part_);
+  if (read_on) StartRead(&part_);
   const Status status = Handle(current_part_);
   if (!status.ok() || complete_) return End(status);
   {
@@ -58,7 +64,7 @@ void ServerUpload::HandleNext() {
 
 Status ServerUpload::Handle(const v1::UploadPart& part) {
   const std::lock_guard lock(receiver_mutex_);
-  RETURN_IF_ERROR(offered_ ? TakeChunk(part.chunk()) : TakeOffer(part.offer()));
+  RETURN_IF_ERROR(offered_ ? TakePiece(part.piece()) : TakeOffer(part.offer()));
   return FinishIfComplete();
 }
 
@@ -76,14 +82,15 @@ Status ServerUpload::TakeOffer(const std::string& bytes) {
   return Status();
 }
 
-Status ServerUpload::TakeChunk(const v1::Chunk& chunk) {
+Status ServerUpload::TakePiece(const v1::Piece& piece) {
   if (!receiver_) return Cancelled("another stream of the site goes on with this upload");
-  const std::size_t expected = receiver_->chunks_done(), count = offer_.manifest.chunks.size();
-  if (chunk.index() != expected)
-    return DataLoss("chunk ", std::uint64_t{chunk.index()} + 1, " of ", count, " came where chunk ", expected + 1,
-                    " was expected");
-  RETURN_IF_ERROR(receiver_->Append(AsBytes(chunk.data())));
-  site_->traffic.Received(chunk.data().size(), SystemClock().Now());
+  if (piece.offset() != receiver_->bytes_done())
+    return DataLoss("bytes from ", piece.offset(), " on came where bytes from ", receiver_->bytes_done(),
+                    " on were expected");
+  const std::size_t before = receiver_->chunks_done();
+  RETURN_IF_ERROR(receiver_->Append(AsBytes(piece.data())));
+  if (receiver_->chunks_done() > before)
+    site_->traffic.Received((receiver_->bytes_done() - 1) % wire::kChunkBytes + 1, SystemClock().Now());
   return Status();
 }
 

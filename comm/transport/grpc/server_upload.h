@@ -27,7 +27,7 @@ class ServerUpload final : public grpc::ServerReadReactor<v1::UploadPart>,
   void HandleNext();
   Status Handle(const v1::UploadPart& part);
   Status TakeOffer(const std::string& bytes);
-  Status TakeChunk(const v1::Chunk& chunk);
+  Status TakePiece(const v1::Piece& piece);
   Status FinishIfComplete();
   void End(const Status& status);
   void CancelCall();
@@ -39,11 +39,11 @@ class ServerUpload final : public grpc::ServerReadReactor<v1::UploadPart>,
   wire::UploadOffer offer_;
   bool offered_ = false, complete_ = false;
 
-  // Read, and not dealt with: at most one, so that an upload holds two chunks.  `handling_`: a job is queued or
-  // runs.
+  // Read, and not dealt with: `next_part_` when `has_next_`, and behind it `part_` when `waiting_`: then nothing more
+  // is read.  `handling_`: a job is queued or runs.
   std::mutex parts_mutex_;
   v1::UploadPart next_part_, current_part_;  // the three swap, so that their buffers are allocated once
-  bool has_next_ = false, handling_ = false, broken_off_ = false;
+  bool has_next_ = false, waiting_ = false, handling_ = false, broken_off_ = false;
 
   std::mutex receiver_mutex_;
   std::unique_ptr<BlobStore::Receiver> receiver_;  // null before the offer, and after Release

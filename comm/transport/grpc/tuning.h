@@ -8,6 +8,10 @@
 
 namespace consilium::transport {
 
+// How much of a chunk travels in one message.  A transfer holds a handful of messages on each side: what many sites
+// cost that transfer at the same time is a multiple of this.
+inline constexpr std::size_t kPieceBytes = 256 << 10;
+
 void TuneServer(grpc::ServerBuilder* builder);
 void TuneChannel(grpc::ChannelArguments* arguments, Duration keepalive);
 

@@ -76,7 +76,7 @@ TEST_F(BlobStoreTest, ABlobReceivedChunkByChunkIsThereOnlyAfterFinish) {
   EXPECT_EQ(store_->Receive(manifest_).code(), StatusCode::kAlreadyExists);
 }
 
-TEST_F(BlobStoreTest, EveryFlippedBitAndEveryWrongSizeOfAChunkIsRefusedAndNotWritten) {
+TEST_F(BlobStoreTest, EveryFlippedBitAndEveryWrongSizeOfAChunkIsRefusedAndNotKept) {
   auto receiver = store_->Receive(manifest_).value();
   ASSERT_TRUE(receiver->Append(Chunk(0)).ok());
   Bytes chunk(Chunk(1).begin(), Chunk(1).end());
@@ -87,11 +87,51 @@ TEST_F(BlobStoreTest, EveryFlippedBitAndEveryWrongSizeOfAChunkIsRefusedAndNotWri
     EXPECT_THAT(status.message(), HasSubstr("chunk 2 of 4"));
     chunk[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
   }
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kChunk - 1})
-    EXPECT_EQ(receiver->Append(ByteSpan(chunk).first(size)).code(), StatusCode::kDataLoss);
-  EXPECT_EQ(receiver->Append(Chunk(3)).code(), StatusCode::kDataLoss);  // the short last one, here
+  EXPECT_EQ(receiver->Append({}).code(), StatusCode::kDataLoss);
+  Bytes longer(chunk);
+  longer.push_back(0);
+  EXPECT_EQ(receiver->Append(longer).code(), StatusCode::kDataLoss);
   EXPECT_EQ(std::filesystem::file_size(part()), kChunk);
   EXPECT_TRUE(receiver->Append(chunk).ok());  // the right one still fits
+}
+
+TEST_F(BlobStoreTest, AChunkComesInPiecesAndCountsWhenItsLastOneIsVerified) {
+  auto receiver = store_->Receive(manifest_).value();
+  for (const std::size_t piece : {std::size_t{4099}, kChunk / 3, kChunk - 1, kChunk}) {
+    for (std::size_t i = 0; i < 4; ++i) {
+      for (ByteSpan chunk = Chunk(i); !chunk.empty();) {
+        const ByteSpan part = chunk.first(std::min(chunk.size(), piece));
+        EXPECT_EQ(receiver->chunks_done(), i);
+        ASSERT_TRUE(receiver->Append(part).ok());
+        chunk = chunk.subspan(part.size());
+      }
+      EXPECT_EQ(receiver->chunks_done(), i + 1);
+    }
+    EXPECT_EQ(receiver->bytes_done(), content_.size());
+    ASSERT_TRUE(receiver->Finish().ok());
+    receiver.reset();
+    EXPECT_EQ(wire::ManifestOfFile(store_->PathOf(manifest_.digest)).value().digest, manifest_.digest);
+    ASSERT_TRUE(store_->Remove(manifest_.digest).ok());
+    receiver = store_->Receive(manifest_).value();
+  }
+}
+
+TEST_F(BlobStoreTest, ADamagedPieceCostsItsChunkAndAHalfReceivedChunkIsNotKept) {
+  auto receiver = store_->Receive(manifest_).value();
+  ASSERT_TRUE(receiver->Append(Chunk(0)).ok());
+  Bytes damaged(Chunk(1).begin(), Chunk(1).begin() + 100);
+  damaged[50] ^= 1;
+  ASSERT_TRUE(receiver->Append(damaged).ok());  // nobody can tell yet
+  EXPECT_EQ(receiver->Append(Chunk(1).subspan(100)).code(), StatusCode::kDataLoss);
+  EXPECT_EQ(receiver->bytes_done(), kChunk);
+  EXPECT_EQ(std::filesystem::file_size(part()), kChunk);
+  ASSERT_TRUE(receiver->Append(Chunk(1).first(100)).ok());
+  ASSERT_TRUE(receiver->Append(Chunk(1).subspan(100)).ok());
+  ASSERT_TRUE(receiver->Append(Chunk(2).first(100)).ok());
+  receiver.reset();
+  receiver = store_->Receive(manifest_).value();
+  EXPECT_EQ(receiver->bytes_done(), 2 * kChunk);
+  EXPECT_EQ(std::filesystem::file_size(part()), 2 * kChunk);
 }
 
 TEST_F(BlobStoreTest, ReceivingGoesOnAfterTheChunksThatArePresent) {

@@ -28,8 +28,8 @@ v1::UploadPart OfferPart(const wire::UploadOffer& offer) {
 
 v1::UploadPart ChunkPart(const std::string& content, std::uint32_t index) {
   v1::UploadPart part;
-  part.mutable_chunk()->set_index(index);
-  part.mutable_chunk()->set_data(content.substr(std::size_t{index} * wire::kChunkBytes, wire::kChunkBytes));
+  part.mutable_piece()->set_offset(std::uint64_t{index} * wire::kChunkBytes);
+  part.mutable_piece()->set_data(content.substr(std::size_t{index} * wire::kChunkBytes, wire::kChunkBytes));
   return part;
 }
 
@@ -71,7 +71,7 @@ TEST(TransferAttack, AFlippedBitInAnUploadIsRefusedWithTheChunksNumber) {
   const auto other = rig.Connect("beta");
   const Subject subject(&rig);
   v1::UploadPart flipped = ChunkPart(subject.content, 2);
-  flipped.mutable_chunk()->mutable_data()->at(777) ^= 0x10;
+  flipped.mutable_piece()->mutable_data()->at(777) ^= 0x10;
   const grpc::Status status = UploadParts(
       &rig, "alpha", {subject.offer(), ChunkPart(subject.content, 0), ChunkPart(subject.content, 1), flipped});
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS);
@@ -90,20 +90,20 @@ TEST(TransferAttack, AFlippedBitInAnUploadIsRefusedWithTheChunksNumber) {
   EXPECT_EQ(wire::ManifestOfFile(rig.blobs().PathOf(subject.manifest.digest)).value().digest, subject.manifest.digest);
 }
 
-TEST(TransferAttack, ATruncatedALongAndAMisplacedChunkAreRefused) {
+TEST(TransferAttack, AnEmptyALongAndAMisplacedPieceAreRefused) {
   Rig rig;
   const auto other = rig.Connect("beta");
   const Subject subject(&rig);
-  v1::UploadPart truncated = ChunkPart(subject.content, 0), prolonged = truncated, empty = truncated;
-  truncated.mutable_chunk()->mutable_data()->pop_back();
-  prolonged.mutable_chunk()->mutable_data()->push_back('x');
-  empty.mutable_chunk()->clear_data();
+  v1::UploadPart overlapping = ChunkPart(subject.content, 0), prolonged = overlapping, empty = overlapping;
+  overlapping.mutable_piece()->set_offset(7);
+  prolonged.mutable_piece()->mutable_data()->push_back('x');
+  empty.mutable_piece()->clear_data();
   const std::pair<v1::UploadPart, std::string> cases[] = {
-      {truncated, "chunk 1 of 5 has 1048575 bytes, expected 1048576"},
-      {prolonged, "chunk 1 of 5 has 1048577 bytes"},
-      {empty, "chunk 1 of 5 has 0 bytes"},
-      {ChunkPart(subject.content, 1), "chunk 2 of 5 came where chunk 1 was expected"},
-      {v1::UploadPart(), "chunk 1 of 5 has 0 bytes"},
+      {overlapping, "bytes from 7 on came where bytes from 0 on were expected"},
+      {prolonged, "1048577 bytes came for chunk 1 of 5, of which 1048576 are missing"},
+      {empty, "0 bytes came for chunk 1 of 5"},
+      {ChunkPart(subject.content, 1), "bytes from 1048576 on came where bytes from 0 on were expected"},
+      {v1::UploadPart(), "0 bytes came for chunk 1 of 5"},
   };
   for (const auto& [part, reason] : cases) {
     const grpc::Status status = UploadParts(&rig, "alpha", {subject.offer(), part});
@@ -196,7 +196,7 @@ TEST(TransferAttack, ADamagedModelAtTheCoordinatorIsNoticedWithTheChunksNumber) 
   ASSERT_EQ(::truncate(rig.blobs().PathOf(manifest.digest).c_str(), kBytes - 1), 0);
   const Status truncated = alpha->transport->Fetch(manifest, nullptr);
   EXPECT_EQ(truncated.code(), StatusCode::kDataLoss);
-  EXPECT_THAT(truncated.message(), HasSubstr("chunk 5 of 5 has 999 bytes, expected 1000"));
+  EXPECT_THAT(truncated.message(), HasSubstr("only 4 of 5 chunks"));
 
   ASSERT_EQ(::truncate(rig.blobs().PathOf(manifest.digest).c_str(), 2 * wire::kChunkBytes), 0);
   const Status short_by_chunks = beta->transport->Fetch(manifest, nullptr);
