@@ -4,21 +4,14 @@
 
 namespace consilium::sim {
 
-wire::BlobManifest ManifestOf(ByteSpan bytes) {
-  wire::BlobManifest manifest{Sha256Of(bytes), bytes.size(), {}};
-  for (std::size_t at = 0; at < bytes.size(); at += wire::kChunkBytes)
-    manifest.chunks.push_back(Sha256Of(bytes.subspan(at, std::min<std::size_t>(wire::kChunkBytes, bytes.size() - at))));
-  return manifest;
-}
-
 void BlobStore::Recover() {
   for (const std::string& name : disk_->List("parts/")) disk_->Remove(name);
   for (const std::string& name : disk_->List("blobs/"))
-    if (NameOf(Sha256Of(disk_->Read(name).value())) != name) disk_->Remove(name);
+    if (NameOf(wire::ManifestOf(disk_->Read(name).value()).digest) != name) disk_->Remove(name);
 }
 
 StatusOr<wire::BlobManifest> BlobStore::Import(ByteSpan bytes) {
-  wire::BlobManifest manifest = ManifestOf(bytes);
+  wire::BlobManifest manifest = wire::ManifestOf(bytes);
   RETURN_IF_ERROR(disk_->WriteAtomic(NameOf(manifest.digest), bytes));
   return manifest;
 }
@@ -37,7 +30,8 @@ Status BlobStore::Append(const wire::BlobManifest& manifest, std::uint64_t offse
                     done);
   RETURN_IF_ERROR(disk_->Append(part, bytes));
   if (done + bytes.size() < manifest.bytes) return Status();
-  if (Sha256Of(disk_->Read(part).value()) == manifest.digest) return disk_->Rename(part, NameOf(manifest.digest));
+  if (wire::ManifestOf(disk_->Read(part).value()).digest == manifest.digest)
+    return disk_->Rename(part, NameOf(manifest.digest));
   disk_->Remove(part);
   return DataLoss("the bytes that came are not those of blob ", manifest.digest);
 }

@@ -9,8 +9,6 @@
 
 namespace consilium::sim {
 
-wire::BlobManifest ManifestOf(ByteSpan bytes);
-
 // Strand-bound.
 class BlobStore {
  public:

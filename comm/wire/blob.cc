@@ -1,5 +1,6 @@
 #include "comm/wire/blob.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -22,6 +23,14 @@ Digest DigestOfChunks(const BlobManifest& manifest) {
   writer.Put(manifest.bytes);
   for (const Digest& chunk : manifest.chunks) writer.PutRaw(chunk.bytes);
   return Sha256Of(writer.bytes());
+}
+
+BlobManifest ManifestOf(ByteSpan bytes) {
+  BlobManifest manifest{.bytes = bytes.size()};
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), kChunkBytes)))
+    manifest.chunks.push_back(Sha256Of(bytes.first(std::min<std::size_t>(bytes.size(), kChunkBytes))));
+  manifest.digest = DigestOfChunks(manifest);
+  return manifest;
 }
 
 StatusOr<BlobManifest> ManifestOfFile(const std::filesystem::path& path) {

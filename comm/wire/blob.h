@@ -25,6 +25,7 @@ struct BlobManifest {
 Digest DigestOfChunks(const BlobManifest& manifest);
 // What is wrong inside the manifest itself: too large, or the number of chunks does not fit the bytes.  DataLoss.
 Status CheckManifest(const BlobManifest& manifest);
+BlobManifest ManifestOf(ByteSpan bytes);
 // Reads and hashes the file.  Errors: those of the file system.
 StatusOr<BlobManifest> ManifestOfFile(const std::filesystem::path& path);
 

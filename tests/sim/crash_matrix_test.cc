@@ -50,7 +50,7 @@ class CrashMatrix : public ::testing::Test {
     for (const CrashPoint& crash : crashes) words += Words(crash) + "; ";
     ASSERT_TRUE(outcome.violations.empty()) << words << outcome.violations.front();
     ASSERT_TRUE(outcome.finished && outcome.code == StatusCode::kOk) << words;
-    ASSERT_EQ(outcome.model, Sha256Of(BytesOf(UndisturbedResult(scenario)))) << words;
+    ASSERT_EQ(outcome.model, wire::ManifestOf(BytesOf(UndisturbedResult(scenario))).digest) << words;
     kills_ += outcome.counters.kills;
   }
   ~CrashMatrix() override { std::cout << "[ matrix   ] " << runs_ << " runs, " << kills_ << " kills\n"; }

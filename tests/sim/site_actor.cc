@@ -153,7 +153,7 @@ void SiteActor::Do(const client::Upload& action) {
   life_->in_flight.insert(action.transfer);
   if (!life_->control) return EndTransfer(action.transfer, Unavailable("not connected"));
   StatusOr<Bytes> bytes = node_.disk().Read(WorkFile(action.file));
-  if (!bytes.ok() || Sha256Of(*bytes) != action.update.digest) {
+  if (!bytes.ok() || wire::ManifestOf(*bytes) != action.update) {
     stage_->witness.Hold(Concat(site_, " lost the update of finished work, ", action.file));
     return;
   }
@@ -228,7 +228,7 @@ client::Input SiteActor::TrainNow(const client::RunTask& run, const Model& model
     return client::WorkerRefused{run.task, kept.code(), kept.message()};
   }
   stage_->witness.OnTrained(site_, run.task, trained);
-  return client::WorkerFinished{run.task, trained.weight, {{"loss", model[0]}}, sim::ManifestOf(update)};
+  return client::WorkerFinished{run.task, trained.weight, {{"loss", model[0]}}, wire::ManifestOf(update)};
 }
 
 Status SiteActor::Keep(const std::string& file, ByteSpan bytes) {

@@ -91,7 +91,7 @@ void Witness::Judge(const hub::ModelPublished& record) {
   if (updates.size() != replies_) Hold("an accepted update was forgotten, or one was counted twice");
   replies_ = 0;
   if (updates.empty()) return Hold("a model was made of nothing");
-  if (sim::ManifestOf(BytesOf(MeanOf(updates))) != record.model)
+  if (wire::ManifestOf(BytesOf(MeanOf(updates))) != record.model)
     Hold(Concat("the model of round ", record.round, " is not the mean of the accepted updates"));
 }
 
@@ -167,7 +167,7 @@ void Witness::OnSiteSays(const SiteName& site, const wire::SiteMessage& message)
 }
 
 void Witness::OnTrained(const SiteName& site, const wire::TaskKey& task, const TrainedModel& trained) {
-  const Digest digest = Sha256Of(BytesOf(trained.update));
+  const Digest digest = wire::ManifestOf(BytesOf(trained.update)).digest;
   models_[digest] = trained.update;
   const auto [first, is_first] = trained_.try_emplace({site, task}, digest);
   // Mode async promises that every update counts once, not that work done again gives the same bits: what counts when a
@@ -191,7 +191,7 @@ void Witness::OnJobOver() {
     if (refusals_ == 0) Hold("a job that waits for every site failed without a site's failing: " + outcome.message);
     return;
   }
-  if (durable_.model() != sim::ManifestOf(BytesOf(UndisturbedResult(scenario_))))
+  if (durable_.model() != wire::ManifestOf(BytesOf(UndisturbedResult(scenario_))))
     Hold("the final model is not that of the undisturbed job");
 }
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "comm/tensor/safetensors.h"
+#include "comm/wire/blob.h"
 #include "tests/integration/operator/consortium.h"
 
 namespace consilium::testing {
@@ -148,8 +149,8 @@ TEST(Operator, ADownloadGoesOnWhereItStoppedAndIsTheModel) {
   // A try that was cut after three chunks.
   constexpr std::size_t kChunk = 1 << 20;
   ASSERT_TRUE(MakeDirectories(second / ".partial").ok());
-  ASSERT_TRUE(
-      WriteFileAtomic(second / ".partial" / (Sha256Of(model).ToHex() + ".part"), model.substr(0, 3 * kChunk)).ok());
+  const std::string part = wire::ManifestOf(AsBytes(model)).digest.ToHex() + ".part";
+  ASSERT_TRUE(WriteFileAtomic(second / ".partial" / part, model.substr(0, 3 * kChunk)).ok());
   const Json rest = consortium.Ask("board", {"download", "heart", "--file", "model", "-o", second.string()});
   EXPECT_EQ(rest.value("bytes_received", 0u), model.size() - 3 * kChunk) << rest;
   EXPECT_EQ(Text(second / "model_final.safetensors"), model);

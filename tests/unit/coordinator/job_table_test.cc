@@ -12,6 +12,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+Digest DigestOf(std::string_view model) { return wire::ManifestOf(AsBytes(model)).digest; }
+
 // A coordinator's jobs without its network: nobody runs the loop, so what is posted to it waits.
 class JobTableTest : public ::testing::Test {
  protected:
@@ -106,7 +108,7 @@ TEST_F(JobTableTest, AnAbortedJobIsOverForGoodAndEachSiteIsToldOnce) {
 
 TEST_F(JobTableTest, AJobsModelGoesWithItUnlessAnotherNeedsIt) {
   Add(Job("one", 0, "shared")), Add(Job("two", 0, "shared")), Add(Job("three", 0, "own"));
-  const Digest shared = Sha256Of("shared"), own = Sha256Of("own");
+  const Digest shared = DigestOf("shared"), own = DigestOf("own");
   ASSERT_TRUE(table_->Abort(JobId("one"), "enough").ok());
   ASSERT_TRUE(table_->Abort(JobId("three"), "enough").ok());
   EXPECT_TRUE(blobs_->Has(shared)) << "job two has not begun yet";
@@ -122,7 +124,7 @@ TEST_F(JobTableTest, AJobThatCannotBeReadStopsAloneAndNoBlobIsRemoved) {
   Restart();
   EXPECT_EQ(StandOf("good"), "running");
   EXPECT_EQ(StandOf("bad"), "stopped");
-  EXPECT_TRUE(blobs_->Has(Sha256Of("of the bad one")));
+  EXPECT_TRUE(blobs_->Has(DigestOf("of the bad one")));
 }
 
 TEST_F(JobTableTest, ATaskOfAJobThatIsNotHereIsAnsweredAndHarmless) {

@@ -76,7 +76,7 @@ TEST(Journal, EveryRecordThatAppendReturnedForSurvivesEveryLossOfPower) {
 }
 
 TEST(BlobStore, ABlobIsWholeUnderItsNameOrNotThereAfterEveryLossOfPower) {
-  const wire::BlobManifest manifest = ManifestOf(AsBytes("12345678"));
+  const wire::BlobManifest manifest = wire::ManifestOf(AsBytes("12345678"));
   std::size_t lost = 0;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     Rng rng(seed);
@@ -100,7 +100,7 @@ TEST(BlobStore, ABlobIsWholeUnderItsNameOrNotThereAfterEveryLossOfPower) {
 TEST(BlobStore, BytesThatAreNotTheBlobsAreNotKept) {
   Disk disk;
   BlobStore store(&disk);
-  const wire::BlobManifest manifest = ManifestOf(AsBytes("12345678"));
+  const wire::BlobManifest manifest = wire::ManifestOf(AsBytes("12345678"));
   EXPECT_EQ(store.Append(manifest, 4, AsBytes("5678")).code(), StatusCode::kDataLoss);
   ASSERT_TRUE(store.Append(manifest, 0, AsBytes("1234")).ok());
   EXPECT_EQ(store.Append(manifest, 4, AsBytes("567x")).code(), StatusCode::kDataLoss);

@@ -31,7 +31,7 @@ class Transfer : public ::testing::Test {
  protected:
   Transfer() {
     for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<std::uint8_t>(i * i);
-    manifest = ManifestOf(content);
+    manifest = wire::ManifestOf(content);
     site.client = &client;
     hub.server = &server;
     site_node.Start({});
