@@ -32,7 +32,4 @@ class HtmlPage {
   std::string title_, body_;
 };
 
-// RFC 4648, with padding.
-std::string ToBase64(ByteSpan bytes);
-
 }  // namespace consilium::report

@@ -1,13 +1,13 @@
 #include "comm/transport/grpc/proxy.h"
 
 #include <arpa/inet.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 
+#include "comm/base/base64.h"
 #include "comm/transport/host_port.h"
 
 namespace consilium::transport {
@@ -30,14 +30,6 @@ std::string PercentDecoded(std::string_view text) {
     if (escape) i += 2;
   }
   return decoded;
-}
-
-std::string Base64(const std::string& text) {
-  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return encoded;
 }
 
 std::string Lower(std::string_view text) {
@@ -111,7 +103,7 @@ StatusOr<Proxy> ParseProxy(const std::string& url) {
     const std::string password = colon == std::string_view::npos ? "" : PercentDecoded(user.substr(colon + 1));
     if ((name + password).find_first_of("\r\n") != std::string::npos)
       return InvalidArgument("the proxy's name and password cannot have line ends");
-    proxy.authorization = "Basic " + Base64(name + ":" + password);
+    proxy.authorization = "Basic " + ToBase64(AsBytes(name + ":" + password));
     rest.remove_prefix(at + 1);
   }
   const HostPort address = SplitHostPort(std::string(rest)).value_or(HostPort());

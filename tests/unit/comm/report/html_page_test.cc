@@ -9,15 +9,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Base64, IsThatOfTheRfc) {  // RFC 4648 section 10
-  EXPECT_EQ(ToBase64({}), "");
-  EXPECT_EQ(ToBase64(AsBytes("f")), "Zg==");
-  EXPECT_EQ(ToBase64(AsBytes("fo")), "Zm8=");
-  EXPECT_EQ(ToBase64(AsBytes("foo")), "Zm9v");
-  EXPECT_EQ(ToBase64(AsBytes("foob")), "Zm9vYg==");
-  EXPECT_EQ(ToBase64(AsBytes("foobar")), "Zm9vYmFy");
-}
-
 TEST(HtmlPage, NeedsNothingFromOutsideAndEscapesEverything) {
   HtmlPage page("Job <b>1</b>");
   page.Heading("a & b");
