@@ -178,6 +178,10 @@ void JobMachine::Note(std::string event, Json fields) {
   actions_.push_back(Report{std::move(event), std::move(fields)});
 }
 
+bool JobMachine::Awaits(std::uint64_t timer) const {
+  return timer == grace_timer_ || timer == deadline_timer_ || timer == straggler_timer_ || timer == watch_timer_;
+}
+
 std::uint64_t JobMachine::Arm(Duration after) {
   actions_.push_back(SetTimer{++timers_, after});
   return timers_;

@@ -60,6 +60,8 @@ class JobMachine {
   Instant phase_since() const { return phase_since_; }
   // All that is waited for at this moment.
   std::vector<Wait> waiting(Instant now) const;
+  // Does this timer still mean anything?  One that does not can be forgotten: a round's deadline outlives the round.
+  bool Awaits(std::uint64_t timer) const;
 
   bool IsConnected(const SiteName& site) const { return connected_.contains(site); }
   // Every blob that the job needs: the state's, and updates that are being checked.

@@ -86,7 +86,7 @@ struct Send {
   SiteName site;  // connected, as far as the machine was told
   wire::CoordinatorMessage message;
 };
-// TimerFired{id} after so long.  Timers are never cancelled: an outdated id is ignored.
+// TimerFired{id} after so long.  An outdated one (JobMachine::Awaits) is ignored, and need not be kept.
 struct SetTimer {
   std::uint64_t id = 0;
   Duration after{};

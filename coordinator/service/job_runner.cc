@@ -96,6 +96,7 @@ void JobRunner::Step(const Input& input) {
     std::visit([this](const auto& alternative) { Execute(alternative); }, action);
     if (dead_) return;
   }
+  std::erase_if(timers_, [this](const auto& timer) { return !machine_.Awaits(timer.first); });
   services_.access->Show(state());
   MarkStatus();
 }

@@ -132,6 +132,16 @@ TEST(JobWatch, EveryWaitSaysWhatForOnWhomSinceWhenAndUntilWhen) {
   EXPECT_EQ(waits[0].what, "the model of round 0");
 }
 
+TEST(JobWatch, TheTimersOfClosedRoundsAreNotAwaited) {
+  Stage stage({.rounds = 40});
+  for (const char* site : {"a", "b", "c"}) stage.Connect(site);
+  for (int round = 0; round < 39; ++round) {
+    for (const char* site : {"a", "b", "c"}) stage.Update(site, round);
+    ASSERT_LE(stage.awaited_timers(), 4u) << "round " << round;
+  }
+  EXPECT_GE(stage.awaited_timers(), 1u);
+}
+
 TEST(JobWatch, InModeWaitAWaitHasNoEndAndSaysSo) {
   Stage stage({.mode = "wait"});
   const std::vector<Wait> waits = stage.machine().waiting(stage.now());

@@ -103,6 +103,11 @@ Stage& Stage::Validated(const std::string& site, const wire::TaskKey& task, doub
   return Say(site, wire::EvaluationReport{task, {{"cases", cases}, {"dice", dice}}});
 }
 
+std::size_t Stage::awaited_timers() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(timers_, [this](const auto& timer) { return machine_->Awaits(timer.second); }));
+}
+
 Stage& Stage::Advance(Duration by) {
   const Instant until = now_ + by;
   while (!timers_.empty() && timers_.begin()->first <= until) {

@@ -45,6 +45,9 @@ class Stage {
   bool hold_folds = false;
   std::optional<std::string> fail_folds;  // with these words
 
+  // How many timers are armed that the machine still awaits.
+  std::size_t awaited_timers() const;
+
   // What happened since the last call, a line each: "persist RoundOpened", "send a Task trial/round 0.0",
   // "report round_closed {...}", "timer 100s", "fold a*1 b*2", "finish".
   std::string TakeLines();
