@@ -17,7 +17,7 @@ std::span<const Layer> Layers() {
       {"comm/sim",             {"comm/base", "comm/tensor", "comm/wire", "comm/transport"}, {}},
       {"privacy/crypto",       {"comm/base", "comm/tensor", "comm/wire"},       {"openssl"}},
       {"privacy/secagg",       {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
-      {"privacy/dp",           {"comm/base", "comm/tensor", "comm/wire"},       {}},
+      {"privacy/dp",           {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
       {"privacy/pki",          {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "privacy/crypto"}, {}},  // kits and who is who
       {"privacy/policy",       {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
       {"datasets/planner",     {"comm/base"},                                   {}},

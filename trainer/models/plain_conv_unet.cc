@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "trainer/models/initialization.h"
+#include "trainer/models/layer_traits.h"
 
 namespace consilium::trainer {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::int64_t kFeaturesLimit = 1 << 16;
 enum class Direction { kForward, kTransposed };
 
 // A convolution in any dimension: torch's own modules fix it in their type.
-class Convolution final : public torch::nn::Module {
+class Convolution final : public torch::nn::Module, public KeepsSamplesApart {
  public:
   Convolution(Direction direction, std::int64_t in, std::int64_t out, const Sizes& kernel, Sizes stride)
       : direction_(direction), stride_(std::move(stride)), ones_(kernel.size(), 1), zeros_(kernel.size(), 0) {
@@ -42,7 +43,7 @@ class Convolution final : public torch::nn::Module {
   Tensor weight_, bias_;
 };
 
-class InstanceNorm final : public torch::nn::Module {
+class InstanceNorm final : public torch::nn::Module, public KeepsSamplesApart {
  public:
   explicit InstanceNorm(std::int64_t features)
       : weight_(register_parameter("weight", torch::ones({features}))),
