@@ -7,9 +7,12 @@
 #include <iostream>
 #include <vector>
 
+#include "client/enroll/enroll_verb.h"
 #include "client/service/client_verb.h"
+#include "client/site/site_verb.h"
 #include "comm/base/command.h"
 #include "comm/base/subprocess.h"
+#include "coordinator/audit/audit_verb.h"
 #include "coordinator/doctor/doctor.h"
 #include "coordinator/operator/operator_verbs.h"
 #include "coordinator/provision/provision_verb.h"
@@ -53,6 +56,7 @@ const Verb kVerbs[] = {
     {"doctor", "what is installed and whether it is fit, one line per finding, with the mend",
      coordinator::ControlDoctorVerb},
     {"provision", "make a project's certificate authority and one kit per party", coordinator::ProvisionVerb},
+    {"enroll", "make this party's own keys, and install what the authority certified", client::EnrollVerb},
     {"coordinator", "lead a federation", coordinator::CoordinatorVerb},
     {"submit", "hand a job to a coordinator", coordinator::SubmitVerb},
     {"list", "the jobs of a coordinator", coordinator::ListVerb},
@@ -62,6 +66,8 @@ const Verb kVerbs[] = {
     {"abort", "end a job for good", coordinator::AbortVerb},
     {"download", "fetch a job's model and results", coordinator::DownloadVerb},
     {"client", "take part in a federation with the data of this site", client::ClientVerb},
+    {"site", "what a person at the site sees and decides: jobs, approve, refuse, policy", client::SiteVerb},
+    {"audit", "check that audit logs hold, alone and against each other", coordinator::AuditVerb},
     DataVerb("train", "train a model on this machine, or on many ranks under mpirun"),
     DataVerb("predict", "segment images with trained models"),
     DataVerb("evaluate", "Dice of predictions against labels"),
@@ -71,9 +77,6 @@ const Verb kVerbs[] = {
     DataVerb("worker", "the trainer as a child of a site's client"),
     DataVerb("montage", "a picture of images, truths and predictions"),
     DataVerb("demo-data", "split one data set into hospitals that look different"),
-    Later("site", "a site decides by starting and stopping its client"),
-    Later("enroll", "provision makes every party's key and certificate"),
-    Later("audit", "events.jsonl of the coordinator and the client's log say what happened"),
     Later("agent", "start mpirun consilium train on the nodes yourself"),
     Later("launch", "use mpirun or srun with consilium train"),
     Later("simulate", "run the job with a coordinator and clients, or consilium demo"),

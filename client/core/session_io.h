@@ -54,12 +54,23 @@ struct WorkerDied {
   wire::TaskKey task;
   std::string how;  // "killed by signal 9 (Killed); its last words: ..."
 };
+// The answer to AskSite.
+struct SiteAnswer {
+  enum class Kind {
+    kYes,
+    kNo,      // for good: the coordinator is told `message`
+    kNotYet,  // a person here has to decide; asked again after a while
+  };
+  wire::TaskKey task;
+  Kind kind = Kind::kNo;
+  std::string message;
+};
 struct TimerFired {
   std::uint64_t id = 0;
 };
 
 using Input = std::variant<Started, ConnectionLost, FromCoordinator, TransferDone, WorkerProgressed, WorkerFinished,
-                           WorkerRefused, WorkerDied, TimerFired>;
+                           WorkerRefused, WorkerDied, SiteAnswer, TimerFired>;
 
 // --- out: to be executed in order
 
@@ -77,6 +88,11 @@ struct SetTimer {
 // Durable before anything after it is executed.
 struct Persist {
   SessionState state;
+};
+// May this task run here, by the site's own policy?  Answer with SiteAnswer; nothing of the task is done before.
+struct AskSite {
+  wire::TaskKey task;
+  std::string job_json;
 };
 // Make the blob (the task's model, or what its method needs beside it) present in the local blob store.
 struct Fetch {
@@ -118,7 +134,7 @@ struct Report {
   Json fields;
 };
 
-using Action = std::variant<Dial, HangUp, Send, SetTimer, Persist, Fetch, Upload, RunTask, CancelTask, StopWorker, Tidy,
-                            Finish, Report>;
+using Action = std::variant<Dial, HangUp, Send, SetTimer, Persist, AskSite, Fetch, Upload, RunTask, CancelTask,
+                            StopWorker, Tidy, Finish, Report>;
 
 }  // namespace consilium::client

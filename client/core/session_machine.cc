@@ -118,9 +118,10 @@ wire::Heartbeat SessionMachine::CurrentBeat() const {
   wire::Heartbeat beat;
   if (work_) {
     const bool train = work_->task.task.kind == wire::TaskKind::kTrain;
-    beat.phase = work_->stage == Stage::kFetching ? wire::SitePhase::kFetching
-                 : train                          ? wire::SitePhase::kTraining
-                                                  : wire::SitePhase::kEvaluating;
+    const bool begins = work_->stage == Stage::kAsking || work_->stage == Stage::kFetching;
+    beat.phase = begins  ? wire::SitePhase::kFetching
+                 : train ? wire::SitePhase::kTraining
+                         : wire::SitePhase::kEvaluating;
     beat.task = work_->task.task;
     beat.progress = work_->progress;
     beat.metrics = work_->metrics;

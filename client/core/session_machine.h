@@ -3,7 +3,8 @@
 // actions out; no socket, file, clock, thread or randomness.
 //
 //   connection:  dial -> Welcome -> ... -> lost -> back-off -> dial; a fault that a person has to mend ends the client
-//   a task:      fetch the model (and the strategy's auxiliary state) -> run it in the trainer -> persist the outcome
+//   a task:      ask the site's policy -> fetch the model (and the strategy's auxiliary state) -> run it in the trainer
+//   -> persist the outcome
 //   -> deliver (upload, say, receipt)
 //
 // Training goes on while the connection is down.  A trainer that dies is started again after a pause; after three
@@ -23,6 +24,10 @@ namespace consilium::client {
 struct SessionOptions {
   // End once the coordinator says that the job is over; the job's status is then ours.
   enum class WhenDone { kStay, kExit } when_done = WhenDone::kStay;
+  // Whether each task is put to the site's policy first.  A client of flesh always asks; simulations and the machine's
+  // own tests have no policy.
+  enum class Consent { kAsk, kGiven } consent = Consent::kGiven;
+  Duration ask_again = std::chrono::seconds(2);  // while a person has not decided
   Duration redial_first = std::chrono::milliseconds(250);
   Duration redial_max = std::chrono::seconds(10);
   Duration retry_first = std::chrono::seconds(1);  // of a dead trainer or a stalled transfer; doubles
@@ -44,11 +49,11 @@ class SessionMachine {
   std::set<Digest> LiveBlobs() const;
 
  private:
-  enum class Stage { kFetching, kRunning, kCancelling, kPausing };
+  enum class Stage { kAsking, kFetching, kRunning, kCancelling, kPausing };
   // The task in hand.
   struct Work {
     wire::Task task;
-    Stage stage = Stage::kFetching;
+    Stage stage = Stage::kAsking;
     std::optional<TransferId> fetch;  // in flight
     Instant fetch_began{};
     std::size_t fetched = 0;  // of the blobs that the task needs, in order
@@ -90,6 +95,9 @@ class SessionMachine {
   void On(const WorkerFinished& input);
   void On(const WorkerRefused& input);
   void On(const WorkerDied& input);
+  void On(const SiteAnswer& input);
+  void Ask();
+  void GiveWay();
   void Take(const wire::Task& task);
   void Queue(const wire::Task& task);
   void StartFetch();

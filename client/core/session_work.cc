@@ -73,7 +73,49 @@ void SessionMachine::Take(const wire::Task& task) {
                .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds};
   Note("task", TaskJson(task.task));
   actions_.push_back(Tidy{});
+  Ask();
+}
+
+void SessionMachine::Ask() {
+  if (options_.consent == SessionOptions::Consent::kAsk)
+    return actions_.push_back(AskSite{work_->task.task, work_->task.job_json});
+  work_->stage = Stage::kFetching;
   StartFetch();
+}
+
+void SessionMachine::On(const SiteAnswer& input) {
+  if (!Working(input.task) || work_->stage != Stage::kAsking) return;
+  switch (input.kind) {
+    case SiteAnswer::Kind::kYes:
+      work_->trouble.clear();
+      work_->stage = Stage::kFetching;
+      return StartFetch();
+    case SiteAnswer::Kind::kNo: {
+      Json fields = TaskJson(input.task);
+      fields["message"] = input.message;
+      Note("task_refused", std::move(fields));
+      return EndWork(Outcome{input.task, GaveUp{StatusCode::kPermissionDenied, Shortened(input.message)}});
+    }
+    case SiteAnswer::Kind::kNotYet:
+      if (work_->trouble.empty()) {
+        Json fields = TaskJson(input.task);
+        fields["why"] = input.message;
+        Note("task_waits", std::move(fields));
+      }
+      work_->trouble = Shortened(input.message);
+      work_->retry_timer = Arm(options_.ask_again);
+      return Beat();
+  }
+}
+
+// A task that waits for a person does not hold up the other jobs' for longer than one look.
+void SessionMachine::GiveWay() {
+  wire::Task waiting = std::move(work_->task);
+  const wire::Task next = std::move(queue_.front());
+  queue_.pop_front();
+  queue_.push_back(std::move(waiting));
+  work_.reset();
+  Take(next);
 }
 
 // The model, unless the task needs none, and what the strategy's method needs beside it.
@@ -113,6 +155,7 @@ void SessionMachine::OnFetched(const Status& result) {
 
 // After a pause.
 void SessionMachine::ResumeWork() {
+  if (work_->stage == Stage::kAsking) return queue_.empty() ? Ask() : GiveWay();
   if (work_->stage == Stage::kFetching && !work_->fetch) return StartFetch();
   if (work_->stage == Stage::kPausing) StartRun();
 }

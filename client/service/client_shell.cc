@@ -10,6 +10,7 @@
 #include "client/service/site_capability.h"
 #include "client/service/trainer_seat.h"
 #include "client/service/work_folder.h"
+#include "client/site/site_desk.h"
 #include "comm/base/command.h"
 #include "comm/base/entropy.h"
 #include "comm/base/folder_lock.h"
@@ -46,14 +47,15 @@ TrainerOptions TrainerFor(const ClientOptions& options, const WorkFolder& folder
 class Client {
  public:
   Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<transport::BlobStore> blobs,
-         SessionState state);
+         SessionState state, std::unique_ptr<SiteDesk> desk);
   Status Run();
 
  private:
   void Step(const Input& input);
   void Execute(const Dial&) { link_->Dial(); }
   void Execute(const HangUp&) { link_->HangUp(); }
-  void Execute(const Send& action) { link_->Send(action.message); }
+  void Execute(const Send& action);
+  void Execute(const AskSite& action);
   void Execute(const SetTimer& action);
   void Execute(const Persist& action);
   void Execute(const Fetch& action);
@@ -65,13 +67,16 @@ class Client {
   void Execute(const Finish& action) { Stop(action.status); }
   void Execute(const Report& action) { LogEvent(action.event, action.fields); }
   void Stop(Status status);
+  void WarnOfExpiry();
 
   ClientOptions options_;
   WorkFolder folder_;
   std::unique_ptr<transport::BlobStore> blobs_;
   boost::asio::io_context loop_;
   boost::asio::signal_set signals_;
+  std::unique_ptr<SiteDesk> desk_;
   SessionMachine machine_;
+  boost::asio::steady_timer expiry_timer_;
   std::map<std::uint64_t, std::unique_ptr<boost::asio::steady_timer>> timers_;
   bool stopping_ = false;
   Status outcome_;
@@ -80,12 +85,14 @@ class Client {
 };
 
 Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<transport::BlobStore> blobs,
-               SessionState state)
+               SessionState state, std::unique_ptr<SiteDesk> desk)
     : options_(options),
       folder_(std::move(folder)),
       blobs_(std::move(blobs)),
       signals_(loop_, SIGINT, SIGTERM),
-      machine_(std::move(state), options.session) {
+      desk_(std::move(desk)),
+      machine_(std::move(state), options.session),
+      expiry_timer_(loop_) {
   transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
   link.proxy = options_.proxy;
   link.blobs = blobs_.get();
@@ -116,6 +123,7 @@ Status Client::Run() {
        {"coordinator", Concat(options_.kit.coordinator_host, ":", options_.kit.coordinator_port)},
        {"data", options_.data.string()},
        {"remembered", machine_.state().outcomes().size()}});
+  WarnOfExpiry();
   Step(Started{});
   loop_.run();
   stopping_ = true;
@@ -123,7 +131,18 @@ Status Client::Run() {
   link_.reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder_.sockets(), ignored);
+  if (const Status noted = desk_->NoteStop(outcome_); !noted.ok())
+    Log(LogLevel::kError, "audit_failed", {{"reason", noted.message()}});
   return outcome_;
+}
+
+// At the start, and twice a day: a client runs for months.
+void Client::WarnOfExpiry() {
+  for (const std::string& warning : desk_->Warnings()) Log(LogLevel::kWarning, "expires_soon", {{"what", warning}});
+  expiry_timer_.expires_after(std::chrono::hours(12));
+  expiry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) WarnOfExpiry();
+  });
 }
 
 void Client::Step(const Input& input) {
@@ -132,6 +151,19 @@ void Client::Step(const Input& input) {
     std::visit([this](const auto& alternative) { Execute(alternative); }, action);
     if (stopping_) return;
   }
+}
+
+void Client::Execute(const Send& action) {
+  const wire::SiteMessage message = desk_->Filtered(action.message);
+  if (const auto* report = std::get_if<wire::EvaluationReport>(&message))
+    if (const Status status = desk_->NoteReport(*report); !status.ok()) return Stop(status);
+  link_->Send(message);
+}
+
+void Client::Execute(const AskSite& action) {
+  const StatusOr<SiteAnswer> answer = desk_->Ask(action.task, action.job_json);
+  if (!answer.ok()) return Stop(Annotate(answer.status(), "noting what was asked of this site"));
+  boost::asio::post(loop_, [this, answer = *answer] { Step(answer); });
 }
 
 void Client::Execute(const SetTimer& action) {
@@ -156,6 +188,7 @@ void Client::Execute(const Fetch& action) {
 }
 
 void Client::Execute(const Upload& action) {
+  if (const Status status = desk_->NoteRelease(action.task, action.update); !status.ok()) return Stop(status);
   link_->Upload(action.task, action.update, folder_.PathOf(action.file),
                 [this, transfer = action.transfer](const Status& status) {
                   Step(TransferDone{transfer, status});
@@ -163,6 +196,7 @@ void Client::Execute(const Upload& action) {
 }
 
 void Client::Execute(const RunTask& action) {
+  if (const Status status = desk_->NoteRun(action.task, action.model); !status.ok()) return Stop(status);
   if (const Status status = folder_.Prepare(action.task.job); !status.ok()) return Stop(status);
   wire::WorkerTask task{.task = action.task,
                         .job_json = action.job_json,
@@ -199,7 +233,10 @@ Status RunClient(const ClientOptions& options) {
   ASSIGN_OR_RETURN(WorkFolder folder, WorkFolder::Open(options.state));
   ASSIGN_OR_RETURN(std::unique_ptr<transport::BlobStore> blobs, transport::BlobStore::Open(folder.blobs()));
   ASSIGN_OR_RETURN(SessionState state, folder.Load());
-  return Client(options, std::move(folder), std::move(blobs), std::move(state)).Run();
+  ASSIGN_OR_RETURN(std::unique_ptr<SiteDesk> desk, SiteDesk::Open({.kit = options.kit, .state = options.state}));
+  ClientOptions asking = options;
+  asking.session.consent = SessionOptions::Consent::kAsk;
+  return Client(asking, std::move(folder), std::move(blobs), std::move(state), std::move(desk)).Run();
 }
 
 }  // namespace consilium::client

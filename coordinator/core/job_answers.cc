@@ -94,6 +94,7 @@ void JobMachine::AcceptUpdate(const SiteName& site, const PendingUpdate& pending
   Json fields = TaskJson(site, ready.task);
   fields["weight"] = ready.weight;
   fields["bytes"] = ready.update.bytes;
+  fields["update"] = ready.update.digest.ToHex();
   fields["seconds"] = Seconds(pending.after);
   if (state_.async()) fields["staleness"] = ToInt(state_.round()) - ToInt(ready.task.round);
   fields["metrics"] = MetricsJson(ready.metrics);

@@ -19,7 +19,7 @@ Finding CertificateFinding(const transport::OwnCertificate& own) {
   finding.values = {{"days_left", days}};
   if (left < kExpiryWarning) {
     finding.level = FindingLevel::kWarn;
-    finding.mend = "ask whoever ran `consilium provision` for a new kit before it expires";
+    finding.mend = "renew it before it expires: consilium enroll --renew --kit KIT";
   }
   return finding;
 }
@@ -56,12 +56,24 @@ std::vector<Finding> CheckKit(const std::filesystem::path& folder) {
   findings.push_back(
       {FindingLevel::kOk, "kit",
        Concat(transport::RoleName(kit->self.role), " '", kit->self.name, "' of project '", kit->self.project, "'")});
+  for (Finding& finding : CheckMixedUp(folder)) findings.push_back(std::move(finding));
+  if (WorstOf(findings) == FindingLevel::kFail) return findings;
+  for (Finding& finding : CheckSigning(folder, kit->self, SystemClock().WallNow()))
+    findings.push_back(std::move(finding));
   const StatusOr<transport::OwnCertificate> own = transport::LoadOwnCertificate(kit->tls, kit->self.role);
   if (!own.ok()) {
-    findings.push_back(Failing("certificate", own.status(), "a new kit comes from whoever ran `consilium provision`"));
+    findings.push_back(
+        Failing("certificate", own.status(), "renew it with consilium enroll --renew, or take a whole kit"));
     return findings;
   }
   findings.push_back(CertificateFinding(*own));
+  if (own->self.project != kit->self.project || own->self.name != kit->self.name) {
+    findings.push_back({FindingLevel::kFail, "certificate",
+                        Concat("it is for '", own->self.name, "' of project '", own->self.project,
+                               "', and kit.json is for '", kit->self.name, "' of '", kit->self.project, "'"),
+                        "take all files from one kit"});
+    return findings;
+  }
   if (kit->self.role != transport::Role::kCoordinator) {
     findings.push_back(CoordinatorFinding(*kit, *own));
     return findings;

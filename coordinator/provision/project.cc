@@ -78,6 +78,12 @@ StatusOr<Project> ReadProject(const ConfigNode& node) {
   });
   reader.Read("sites", &sites);
   ReadOperators(&reader, &project.operators);
+  reader.ReadMap("site_policy", [&](ConfigReader& sample) {
+    std::string approval = "automatic";
+    sample.Read("min_cohort", &project.policy_min_cohort, Between<std::int64_t>(1, 100000));
+    sample.Read("approval", &approval, OneOf({"automatic", "manual"}));
+    project.policy_approval = approval == "manual" ? policy::Approval::kManual : policy::Approval::kAutomatic;
+  });
   reader.Read("valid_days", &valid_days, Between<std::int64_t>(1, kDaysMax));
   reader.Read("ca_valid_days", &ca_valid_days, Between<std::int64_t>(1, kDaysMax));
   RETURN_IF_ERROR(reader.Finish());
@@ -86,6 +92,28 @@ StatusOr<Project> ReadProject(const ConfigNode& node) {
   project.ca_valid_days = static_cast<int>(ca_valid_days);
   RETURN_IF_ERROR(Annotate(CheckProject(project), node.where()));
   return project;
+}
+
+Json ProjectToJson(const Project& project) {
+  const std::string host = project.host.find(':') == std::string::npos ? project.host : "[" + project.host + "]";
+  Json json = {{"name", project.name},
+               {"coordinator",
+                {{"address", Concat(host, ":", project.port)},
+                 {"name", project.coordinator_name},
+                 {"listen", project.listen_address},
+                 {"hosts", project.extra_hosts}}},
+               {"sites", Json::array()},
+               {"operators", Json::object()},
+               {"site_policy",
+                {{"min_cohort", project.policy_min_cohort},
+                 {"approval", project.policy_approval == policy::Approval::kManual ? "manual" : "automatic"}}},
+               {"valid_days", project.valid_days},
+               {"ca_valid_days", project.ca_valid_days}};
+  for (const SiteName& site : project.sites) json["sites"].push_back(site.value());
+  for (const OperatorSpec& spec : project.operators)
+    for (const transport::Right right : spec.rights)
+      json["operators"][spec.name].push_back(transport::RightName(right));
+  return json;
 }
 
 Status CheckProject(const Project& project) {

@@ -7,6 +7,7 @@
 #include "comm/base/config.h"
 #include "comm/base/ids.h"
 #include "comm/transport/peer_name.h"
+#include "privacy/policy/site_policy.h"
 
 namespace consilium::coordinator {
 
@@ -26,6 +27,9 @@ struct Project {
   std::vector<std::string> extra_hosts;  // more names or addresses for the coordinator's certificate
   std::vector<SiteName> sites;
   std::vector<OperatorSpec> operators = {{"admin"}};
+  // What the sample policy of the sites' kits says: a start, for each site to narrow and sign again.
+  std::int64_t policy_min_cohort = 3;
+  policy::Approval policy_approval = policy::Approval::kAutomatic;
   int valid_days = 365;
   int ca_valid_days = 3650;
 };
@@ -34,9 +38,12 @@ struct Project {
 //   coordinator: {address: "coordinator.example.org:8443"}   # also: name, listen, hosts
 //   sites: [hospital-a, hospital-b]
 //   operators: {ann: [submit, view, abort], board: [view]}     # or names alone, who may do everything: [admin]
+//   site_policy: {min_cohort: 3, approval: automatic}           # of the sample in each site's kit
 //   valid_days: 365
 //   ca_valid_days: 3650
 StatusOr<Project> ReadProject(const ConfigNode& node);
+// As project.yaml, for ReadProject.
+Json ProjectToJson(const Project& project);
 // What ReadProject ends with: valid names and hosts, no two parties of one name, days that a certificate can have.
 Status CheckProject(const Project& project);
 

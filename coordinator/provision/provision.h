@@ -1,16 +1,20 @@
 // Makes a project's certificate authority and one kit per party.
 //
-// The authority's key stays in <out>/ca, which never leaves the machine that it was made on; each other folder goes to
-// its party, over a channel that the two trust: its key is inside.
+// The authority's key stays in <out>/ca (authority.h), which never leaves the machine that it was made on; each other
+// folder goes to its party, over a channel that the two trust: its keys are inside.  A site that wants to make its keys
+// itself is invited instead (membership_verbs.h).
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 
+#include "comm/transport/kit.h"
 #include "coordinator/provision/project.h"
 
 namespace consilium::coordinator {
 
+// What the party's kit.json says; without the folder and the files.
+transport::Kit KitOf(const transport::PeerName& party, const Project& project);
 // <kits>/<party>
 std::filesystem::path KitFolder(const std::filesystem::path& kits, const std::string& party);
 

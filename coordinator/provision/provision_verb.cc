@@ -1,7 +1,9 @@
 #include "coordinator/provision/provision_verb.h"
 
 #include <iostream>
+#include <map>
 
+#include "coordinator/provision/membership_verbs.h"
 #include "coordinator/provision/provision.h"
 
 namespace consilium::coordinator {
@@ -29,6 +31,8 @@ void Explain(const Project& project, const std::filesystem::path& out) {
   for (const OperatorSpec& spec : project.operators)
     std::cerr << "  consilium list --kit " << KitFolder(out, spec.name).string() << "    (" << spec.name
               << " may: " << transport::ToString(spec.rights) << ")\n";
+  std::cerr << "\nEach site's kit has a signed policy.yaml, a sample that lets jobs of " << project.policy_min_cohort
+            << " sites run: let each site read it, narrow it and sign it again.";
   std::cerr << "\nGive each party its own folder over a channel that you both trust: its private key is inside.\nKeep "
             << (out / "ca").string() << " offline: whoever has it can make more parties.\n";
 }
@@ -36,15 +40,23 @@ void Explain(const Project& project, const std::filesystem::path& out) {
 }  // namespace
 
 int ProvisionVerb(const Arguments& arguments) {
+  static const std::map<std::string, int (*)(const Arguments&)> kLater = {
+      {"invite", InviteVerb}, {"sign", SignVerb}, {"revoke", RevokeVerb}, {"roster", RosterVerb}};
+  if (const auto later = arguments.empty() ? kLater.end() : kLater.find(arguments.front()); later != kLater.end())
+    return later->second({arguments.begin() + 1, arguments.end()});
   std::string project_file, out;
-  Command command("consilium provision", "Make a project's certificate authority and one kit per party.",
-                  "consilium provision project.yaml -o kits\n\n"
-                  "project.yaml:\n"
-                  "  name: hippocampus\n"
-                  "  coordinator: {address: \"coordinator.example.org:8443\"}   # also: name, listen, hosts\n"
-                  "  sites: [hospital-a, hospital-b, hospital-c]\n"
-                  "  operators: {ann: [submit, view, abort], board: [view]}\n"
-                  "  valid_days: 365");
+  Command command(
+      "consilium provision",
+      "Make a project's certificate authority and one kit per party.\n\n"
+      "consilium provision invite, sign, revoke and roster (each with a --help of its own) are for parties that "
+      "make their own keys, renewals, and keys that must not count any more.",
+      "consilium provision project.yaml -o kits\n\n"
+      "project.yaml:\n"
+      "  name: hippocampus\n"
+      "  coordinator: {address: \"coordinator.example.org:8443\"}   # also: name, listen, hosts\n"
+      "  sites: [hospital-a, hospital-b, hospital-c]\n"
+      "  operators: {ann: [submit, view, abort], board: [view]}\n"
+      "  valid_days: 365");
   command.Positional("PROJECT", &project_file, "the project's YAML file");
   command.Option("--output,-o", &out, "folder to make; must be absent or empty", true);
   return command.Run(arguments, [&]() -> Status {

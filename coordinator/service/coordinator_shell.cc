@@ -70,6 +70,7 @@ class Coordinator final : public transport::CoordinatorEvents {
   std::unique_ptr<transport::BlobStore> blobs_;
   std::unique_ptr<ModelIntake> intake_;
   std::unique_ptr<JobFiles> files_;
+  std::unique_ptr<AuditTrail> audit_;
   std::unique_ptr<JobTable> table_;
   std::unique_ptr<OperatorDesk> desk_;
   std::unique_ptr<LocalDoor> door_;
@@ -99,15 +100,20 @@ Status Coordinator::Run() {
   workers_.stop(), readers_.stop();
   workers_.join(), readers_.join();
   if (table_) table_->WriteStatuses();
+  if (audit_)
+    if (const Status noted = audit_->Close(status); !noted.ok())
+      Log(LogLevel::kError, "audit_failed", {{"reason", noted.message()}});
   return status;
 }
 
 Status Coordinator::Open() {
   ASSIGN_OR_RETURN(blobs_, transport::BlobStore::Open(options_.state / "blobs"));
   ASSIGN_OR_RETURN(files_, JobFiles::Open(options_.state / "pins"));
+  ASSIGN_OR_RETURN(audit_, AuditTrail::Open(options_.state, options_.kit));
   RemoveSnapshots(options_.state);
   intake_ = std::make_unique<ModelIntake>(blobs_.get());
-  JobTable::Hands hands{.loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_};
+  JobTable::Hands hands{
+      .loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_, .audit = audit_.get()};
   hands.send = [this](const SiteName& site, wire::CoordinatorMessage message) { Send(site, std::move(message)); };
   hands.disconnect = [this](const SiteName& site, const std::string& reason) {
     Close(site, {StatusCode::kUnavailable, reason});
@@ -154,6 +160,7 @@ Status Coordinator::Listen() {
   transport::GrpcServerOptions server = transport::ServerOptionsFrom(options_.kit);
   if (!options_.listen_address.empty()) server.address = options_.listen_address;
   if (options_.listen_port >= 0) server.port = options_.listen_port;
+  server.revoked = options_.revoked;
   server.blobs = blobs_.get();
   server.operators = desk_.get();
   const std::string address = server.address;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "comm/transport/kit.h"
 #include "coordinator/core/job_state.h"
@@ -17,6 +19,7 @@ enum class WhenDone { kStay, kExit };
 
 struct CoordinatorOptions {
   transport::Kit kit;
+  std::map<std::string, std::string> revoked;  // certificates, by serial, and why; of the roster
   std::filesystem::path state;
   std::filesystem::path job_file;       // a job to run beside those that operators submit; may be empty
   std::filesystem::path initial_model;  // for a new job_file

@@ -5,9 +5,12 @@
 #include <charconv>
 #include <map>
 
+#include "comm/base/log.h"
+#include "comm/base/time.h"
 #include "comm/transport/host_port.h"
 #include "coordinator/service/backup_verb.h"
 #include "coordinator/service/coordinator_shell.h"
+#include "privacy/pki/signer.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -36,6 +39,24 @@ StatusOr<std::uint64_t> ParseBytes(const std::string& text) {
   if (error != std::errc() || scale == kUnits.end() || !(value > 0) || value > 1e6)
     return InvalidArgument("--quota ", text, " is not an amount with a unit, such as 800M, 50G or 2T");
   return static_cast<std::uint64_t>(value * scale->second);
+}
+
+// Who takes part is what the roster says, since sites join and leave after the kit was made.  A kit of before rosters
+// has its own list.
+Status ApplyRoster(CoordinatorOptions* options) {
+  const auto now = SystemClock().WallNow();
+  const StatusOr<pki::Trust> trust = pki::LoadTrust(options->kit.folder, options->kit.self, now);
+  if (trust.code() == StatusCode::kNotFound) {
+    Log(LogLevel::kWarning, "no_roster", {{"reason", trust.status().message()}});
+    return Status();
+  }
+  if (!trust.ok()) return trust.status();
+  for (const std::string& warning : pki::ExpiryWarnings(*trust, now))
+    Log(LogLevel::kWarning, "expires_soon", {{"what", warning}});
+  options->kit.sites = trust->roster.sites();
+  for (const pki::Revocation& revoked : trust->roster.contents().revoked)
+    options->revoked[revoked.certificate] = revoked.reason;
+  return Status();
 }
 
 }  // namespace
@@ -71,6 +92,7 @@ int CoordinatorVerb(const Arguments& arguments) {
   return command.Run(arguments, [&]() -> Status {
     CoordinatorOptions options;
     ASSIGN_OR_RETURN(options.kit, transport::ReadKit(kit, transport::Role::kCoordinator));
+    RETURN_IF_ERROR(ApplyRoster(&options));
     options.state = state.empty() ? std::filesystem::path(kit) / "state" : std::filesystem::path(state);
     options.job_file = job;
     options.initial_model = initial_model;

@@ -218,6 +218,9 @@ void JobRunner::Execute(const Report& action) {
     if (count > kDropsReportedMax) return;
   }
   RecordEvent(events_.get(), *services_.clock, state().opened().job, action.event, action.fields);
+  if (!services_.audit) return;
+  if (const Status status = services_.audit(action.event, action.fields); !status.ok())
+    Die(Annotate(status, "writing the audit log"));
 }
 
 void JobRunner::Execute(const Disconnect& action) {

@@ -32,6 +32,7 @@ struct RunnerServices {
   std::function<void(const Status&)> die;  // the coordinator cannot go on: disk full, journal damaged
   std::function<void()> finished;          // the job is over, its results are written
   std::function<void()> tidy_blobs;        // LiveBlobs() has shrunk: remove what no job needs
+  std::function<Status(const std::string& event, const Json& fields)> audit;  // null: nobody keeps a log
 };
 
 // Strand-bound.

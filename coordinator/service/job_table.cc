@@ -138,6 +138,8 @@ StatusOr<bool> JobTable::Add(Submission submission) {
   }
   submission.sequence = ++sequence_;
   submission.time = FormatUtc(SystemClock().WallNow());
+  if (hands_.audit != nullptr)
+    RETURN_IF_ERROR(hands_.audit->NoteSubmission(job, Sha256Of(submission.job_json), submission.by));
   RETURN_IF_ERROR(Annotate(WriteSubmission(FolderOf(job), submission), "job '", job, "' is not accepted"));
   Log(LogLevel::kInfo, "job",
       {{"job", job}, {"by", submission.by}, {"sites", submission.sites.size()}, {"priority", submission.priority}});
@@ -172,6 +174,10 @@ Status JobTable::OpenRunner(JobEntry* entry) {
   services.die = [this, job](const Status& status) { OnStopped(job, status); };
   services.finished = [this, job] { OnFinished(job); };
   services.tidy_blobs = [this, job] { Tidy(&jobs_.at(job)); };
+  if (hands_.audit != nullptr)
+    services.audit = [this, job](const std::string& event, const Json& fields) {
+      return hands_.audit->Note(job, event, fields);
+    };
   ASSIGN_OR_RETURN(std::unique_ptr<JobRunner> runner, OpenJob(FolderOf(job), entry->submission, std::move(services)));
   if (entry->runner) graveyard_.push_back(std::move(entry->runner));
   entry->runner = std::move(runner);

@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include "coordinator/service/audit_trail.h"
 #include "coordinator/service/job_opening.h"
 #include "coordinator/service/task_desk.h"
 
@@ -52,6 +53,7 @@ class JobTable {
     std::function<void(const JobId&)> finished;
     std::function<void(const JobId&, const Status&)> stopped;
     std::function<std::set<Digest>()> also_keep;  // blobs that no job has yet
+    AuditTrail* audit = nullptr;                  // null: nobody keeps a log
   };
   JobTable(Options options, Hands hands) : options_(std::move(options)), hands_(std::move(hands)) {}
 

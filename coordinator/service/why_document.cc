@@ -43,6 +43,8 @@ Json AwaitedSite(const JobTable& table, const JobMachine& machine, const Json& r
     json["detail"] = "connected; has not begun yet";
   else
     json["detail"] = Concat(phase, " ", std::llround(100 * row.value("progress", 0.0)), " %");
+  if (row.contains("trouble"))
+    json["detail"] = Concat(json["detail"].get<std::string>(), ": ", row["trouble"].get<std::string>());
   if (row.contains("silent_seconds") && row["silent_seconds"].is_number() && row["silent_seconds"] > 10.0)
     json["detail"] =
         Concat(json["detail"].get<std::string>(), ", but silent for ", InWords(row["silent_seconds"].get<double>()));

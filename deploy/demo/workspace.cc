@@ -83,7 +83,7 @@ Status WriteJob(const Workspace& workspace) {
               {"federation",
                {{"rounds", workspace.rounds},
                 {"mode", "close"},
-                {"sites", {{"min", 2}, {"names", workspace.sites}}},
+                {"sites", {{"min", 3}, {"names", workspace.sites}}},  // the kits' sample policy asks for 3
                 {"round_deadline", "3m"},
                 {"local", {{"iterations", workspace.iterations}}},
                 {"strategy", {{"name", "fedavg"}, {"weighting", "examples"}}}}}};

@@ -1,6 +1,7 @@
 #include "privacy/crypto/keys.h"
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include "comm/base/digest.h"
 #include "privacy/crypto/key_pem.h"
@@ -53,6 +54,22 @@ StatusOr<Bytes> PrivateKey::Sign(ByteSpan message) const {
 
 PublicKey PublicKey::Of(const PrivateKey& key) { return PublicHalf(key.get()); }
 PublicKey PublicKey::Of(const SigningKey& key) { return PublicHalf(key.get()); }
+
+StatusOr<PublicKey> PublicKey::FromPem(const std::string& pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  EVP_PKEY* key = PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr);
+  ERR_clear_error();
+  if (key == nullptr) return InvalidArgument("not a public key in PEM");
+  return PublicKey(std::shared_ptr<EVP_PKEY>(key, &EVP_PKEY_free));
+}
+
+std::string PublicKey::ToPem() const {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_PUBKEY(bio.get(), get()) != 1) ERR_clear_error();
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
 
 bool PublicKey::Matches(const PublicKey& other) const {
   const bool same = EVP_PKEY_eq(get(), other.get()) == 1;

@@ -35,6 +35,9 @@ class PublicKey {
  public:
   static PublicKey Of(const PrivateKey& key);
   static PublicKey Of(const SigningKey& key);
+  // Errors: InvalidArgument when it is not a public key in PEM.
+  static StatusOr<PublicKey> FromPem(const std::string& pem);
+  std::string ToPem() const;
   explicit PublicKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
 
   bool Matches(const PublicKey& other) const;

@@ -74,8 +74,12 @@ StatusOr<Signer> Signer::Load(const SigningFiles& files, const Certificate& auth
 }
 
 StatusOr<Trust> LoadTrust(const fs::path& kit_folder, const transport::PeerName& self, WallTime now) {
-  const SigningFiles files = SigningFilesIn(kit_folder);
-  ASSIGN_OR_RETURN(Certificate authority, ReadCertificate(transport::TlsFilesIn(kit_folder).ca));
+  return LoadTrust(SigningFilesIn(kit_folder), transport::TlsFilesIn(kit_folder).ca, self, now);
+}
+
+StatusOr<Trust> LoadTrust(const SigningFiles& files, const fs::path& authority_file, const transport::PeerName& self,
+                          WallTime now) {
+  ASSIGN_OR_RETURN(Certificate authority, ReadCertificate(authority_file));
   ASSIGN_OR_RETURN(Signer signer, Signer::Load(files, authority, self, now));
   ASSIGN_OR_RETURN(Roster roster, Roster::Read(files.roster, authority, now));
   const std::string where = files.roster.string();
@@ -93,6 +97,19 @@ StatusOr<Trust> LoadTrust(const fs::path& kit_folder, const transport::PeerName&
     return Unauthenticated(where, " (serial ", roster.serial(), ") has another signing key for '", self.name, "' than ",
                            files.key.string(), ": get the newest roster from whoever runs `consilium provision`");
   return Trust{std::move(authority), std::move(signer), std::move(roster)};
+}
+
+std::vector<std::string> ExpiryWarnings(const Trust& trust, WallTime now) {
+  std::vector<std::string> warnings;
+  const auto warn = [&](const std::string& what, WallTime end, const std::string& mend) {
+    if (end - now < kExpiryWarning)
+      warnings.push_back(Concat(what, " ends on ", FormatSecond(end), ", in ", DaysUntil(end, now), " days: ", mend));
+  };
+  warn("the signing certificate", trust.signer.certificate().not_after(), "run `consilium enroll --renew`");
+  warn("the roster", trust.roster.contents().expires,
+       "the administrator runs `consilium provision roster --renew` and hands it out");
+  warn("the authority's certificate", trust.authority.not_after(), "every party needs a new kit");
+  return warnings;
 }
 
 }  // namespace consilium::pki

@@ -52,5 +52,13 @@ struct Trust {
 // Also: the roster is of this project, and has this party under this key, not revoked.
 // Errors: those of Signer::Load and Roster::Read; Unauthenticated for what does not fit together.
 StatusOr<Trust> LoadTrust(const std::filesystem::path& kit_folder, const transport::PeerName& self, WallTime now);
+// The same for files that are not in their place yet.
+StatusOr<Trust> LoadTrust(const SigningFiles& files, const std::filesystem::path& authority,
+                          const transport::PeerName& self, WallTime now);
+
+// From 30 days before the end on people are warned.
+inline constexpr std::chrono::hours kExpiryWarning{24 * 30};
+// What ends soon, a sentence each: the signing certificate, the roster, the authority.
+std::vector<std::string> ExpiryWarnings(const Trust& trust, WallTime now);
 
 }  // namespace consilium::pki

@@ -36,7 +36,27 @@ std::string FaultOfCheckpoint(const AuditEntry& entry, const MerkleTree& before,
   return "";
 }
 
+// What is no such note is another writer's fault, and not one of the chain.
+void TakeSeenHead(const AuditEntry& entry, std::vector<SeenHead>* seen) {
+  const Json& detail = entry.detail;
+  SeenHead head;
+  if (!detail.contains("party") || !detail["party"].is_string() || !detail.contains("entries") ||
+      !detail["entries"].is_number_unsigned() || !FromHexInto(detail, "head", &head.head.bytes))
+    return;
+  head.party = detail["party"].get<std::string>();
+  head.entries = detail["entries"].get<std::uint64_t>();
+  seen->push_back(std::move(head));
+}
+
 }  // namespace
+
+std::multimap<std::uint64_t, Digest> HeadsOf(const std::string& party, std::span<const AuditFindings> others) {
+  std::multimap<std::uint64_t, Digest> heads;
+  for (const AuditFindings& other : others)
+    for (const SeenHead& seen : other.seen)
+      if (seen.party == party && seen.entries > 0) heads.emplace(seen.entries, seen.head);
+  return heads;
+}
 
 StatusOr<AuditFindings> CheckAuditText(const std::string& text, const AuditExpectations& expectations) {
   AuditFindings findings;
@@ -65,14 +85,21 @@ StatusOr<AuditFindings> CheckAuditText(const std::string& text, const AuditExpec
     if (entry->previous != findings.head) fault("it does not follow from the entry before it");
     if (entry->type == kCheckpoint) {
       ++findings.checkpoints;
+      crypto::RawPublicKey key;
       if (const std::string wrong = FaultOfCheckpoint(*entry, findings.tree, expectations); !wrong.empty())
         fault(wrong);
+      else if (FromHexInto(entry->detail, "key", &key))
+        findings.newest_key = key, findings.signed_entries = findings.tree.size();
     }
+    if (entry->type == kHeadSeen) TakeSeenHead(*entry, &findings.seen);
+    if (findings.entries == 0) findings.actor = entry->actor;
+    if (entry->actor != findings.actor)
+      fault(Concat("written by '", entry->actor, "' in the log of '", findings.actor, "'"));
     findings.tree.Add(CanonicalBytes(*entry));
     findings.head = HashOf(*entry);
     ++findings.entries;
-    const auto noted = expectations.heads.find(findings.entries);
-    if (noted != expectations.heads.end() && noted->second != findings.head)
+    const auto [first, last] = expectations.heads.equal_range(findings.entries);
+    if (std::any_of(first, last, [&](const auto& noted) { return noted.second != findings.head; }))
       fault("another party noted another head here: there are two versions of this log");
   }
   for (const auto& [entries, head] : expectations.heads)

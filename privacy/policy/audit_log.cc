@@ -131,6 +131,10 @@ Status AuditLog::Append(const std::string& type, Json detail) {
   return Status();
 }
 
+Status AuditLog::NoteHead(const std::string& party, std::uint64_t entries, const Digest& head) {
+  return Append(kHeadSeen, {{"party", party}, {"entries", entries}, {"head", head.ToHex()}});
+}
+
 Status AuditLog::Checkpoint(const crypto::SigningKey& key) {
   const std::uint64_t size = tree_.size();
   const Digest root = tree_.Root();

@@ -29,6 +29,9 @@ struct AuditEntry {
   friend bool operator==(const AuditEntry&, const AuditEntry&) = default;
 };
 inline constexpr char kCheckpoint[] = "checkpoint";
+// What a party says of another's log: after so many entries its head was this.  Detail: {"party", "entries", "head"}.
+// Two logs that say so of each other cannot be rewritten, or kept in two versions, without contradicting somebody.
+inline constexpr char kHeadSeen[] = "head_seen";
 
 // What is hashed, and is a leaf of the tree.
 Bytes CanonicalBytes(const AuditEntry& entry);
@@ -56,6 +59,8 @@ class AuditLog {
 
   // Durable when it returns.  Errors: Storage; nothing may be done then that the entry was to tell of.
   Status Append(const std::string& type, Json detail);
+  // Notes another party's head, as that party signed it to us.
+  Status NoteHead(const std::string& party, std::uint64_t entries, const Digest& head);
   // Signs what is there.
   Status Checkpoint(const crypto::SigningKey& key);
 

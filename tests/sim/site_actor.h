@@ -51,6 +51,7 @@ class SiteActor final : public Actor {
   void Do(const client::RunTask& action);
   void Do(const client::CancelTask& action);
   void Do(const client::StopWorker& action);
+  void Do(const client::AskSite&) {}  // sites of the simulation have no policy (SessionOptions::Consent::kGiven)
   void Do(const client::Tidy& action);
   void Do(const client::Finish& action);
   void Do(const client::Report& action);

@@ -29,7 +29,8 @@ StatusOr<LocalFederation> LocalFederation::Create(Options options) {
   const Json project = {{"name", "test"},
                         {"coordinator", {{"name", kCoordinatorParty}, {"address", "localhost:8443"}}},
                         {"sites", made.sites},
-                        {"operators", made.operators}};
+                        {"operators", made.operators},
+                        {"site_policy", {{"min_cohort", made.min_cohort}, {"approval", made.approval}}}};
   RETURN_IF_ERROR(WriteFileAtomic(made.folder / "project.yaml", JsonToYaml(project)));
   const ProgramResult provisioned = RunProgram(
       {"consilium", "provision", (made.folder / "project.yaml").string(), "--output", (made.folder / "kits").string()},

@@ -24,6 +24,8 @@ class LocalFederation {
     Json operators = Json::array();                  // as in project.yaml
     std::vector<std::string> coordinator_arguments;  // beside the usual ones
     std::vector<std::string> client_arguments;       // added to every client's command line
+    std::int64_t min_cohort = 1;                     // of the sites' policies; the product's sample says 3
+    std::string approval = "automatic";
   };
 
   // Provisions the kits.

@@ -19,7 +19,7 @@ std::span<const Layer> Layers() {
       {"privacy/secagg",       {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
       {"privacy/dp",           {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
       {"privacy/pki",          {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "privacy/crypto"}, {}},  // kits and who is who
-      {"privacy/policy",       {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
+      {"privacy/policy",       {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "privacy/crypto", "privacy/pki"}, {}},
       {"datasets/planner",     {"comm/base"},                                   {}},
       {"datasets/partition",   {"comm/base"},                                   {}},
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct GrpcServerOptions {
   BlobStore* blobs = nullptr;  // outlives the transport
   // The roster.
   std::vector<SiteName> sites;
+  // Serial numbers of certificates (hexadecimal, lower case) that were revoked before their end, and why.
+  std::map<std::string, std::string> revoked;
   // Answers operators; nullptr: they are refused.  Outlives the transport.
   OperatorEvents* operators = nullptr;
 

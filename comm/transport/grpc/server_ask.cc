@@ -11,7 +11,7 @@ constexpr std::size_t kOpenMax = 8;
 
 // Who asks, when it may ask at all: an operator of this project, or a site of the roster.
 StatusOr<PeerName> AdmitToAsk(ServerState* state, const grpc::CallbackServerContext& context) {
-  ASSIGN_OR_RETURN(PeerName peer, PeerIdentity(*context.auth_context()));
+  ASSIGN_OR_RETURN(PeerName peer, PeerIdentity(*context.auth_context(), state->revoked()));
   if (peer.role == Role::kSite) {  // as the sites' own service admits it
     const StatusOr<SiteSlot*> site = state->Admit(context);
     return site.ok() ? StatusOr<PeerName>(std::move(peer)) : site.status();

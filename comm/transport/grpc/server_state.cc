@@ -42,7 +42,7 @@ StatusOr<SiteSlot*> ServerState::Admit(const grpc::CallbackServerContext& contex
     LogRefused("peer_refused", context, who, reason);
     return reason;
   };
-  const StatusOr<PeerName> peer = PeerIdentity(*context.auth_context());
+  const StatusOr<PeerName> peer = PeerIdentity(*context.auth_context(), options_.revoked);
   if (!peer.ok()) return refuse("unknown", peer.status());
   const std::string uri = ToUri(*peer);
   if (peer->project != self_.project)
@@ -55,7 +55,7 @@ StatusOr<SiteSlot*> ServerState::Admit(const grpc::CallbackServerContext& contex
   if (slot == slots_.end())
     return refuse(uri,
                   PermissionDenied("the site '", peer->name, "' of the certificate is not on the roster of project '",
-                                   self_.project, "'; its coordinator's kit.json lists the sites"));
+                                   self_.project, "'; `consilium provision sign` puts one there"));
   return slot->second.get();
 }
 

@@ -52,6 +52,7 @@ class ServerState {
 
   const GrpcServerOptions& options() const { return options_; }
   const PeerName& self() const { return self_; }
+  const std::map<std::string, std::string>& revoked() const { return options_.revoked; }
   CoordinatorEvents* events() const { return events_; }
   WorkQueue& work() { return work_; }
   SessionId NextSessionId() { return SessionId{++last_session_id_}; }

@@ -24,7 +24,9 @@ Consortium::Consortium(const Options& options) {
        .sites = {"a", "b", "c"},
        .trainer = fs::path(CONSILIUM_BIN_DIR) / "stub-trainer",
        .operators = {{"ann", {"submit", "view", "abort"}}, {"board", {"view"}}, {"eve", {"submit"}}},
-       .coordinator_arguments = options.coordinator_arguments});
+       .coordinator_arguments = options.coordinator_arguments,
+       .min_cohort = options.min_cohort,
+       .approval = options.approval});
   EXPECT_TRUE(made.ok()) << made.status();
   federation_.emplace(*std::move(made));
 }

@@ -16,6 +16,8 @@ class Consortium {
     int delay_ms = 100;  // of a site's training
     std::size_t parameters = 300'007;
     std::vector<std::string> coordinator_arguments = {};
+    std::int64_t min_cohort = 1;         // of the sites' policies
+    std::string approval = "automatic";  // likewise
   };
   struct JobOptions {
     std::vector<std::string> sites = {"a", "b", "c"};

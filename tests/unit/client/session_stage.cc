@@ -56,6 +56,7 @@ void SessionStage::Execute(const Action& action) {
                    persisted_ = SessionState::FromJson(persist.state.ToJson()).value();
                    say("persist ", persisted_.outcomes().size(), " outcomes");
                  },
+                 [&](const AskSite& ask) { say("ask ", ask.task); },
                  [&](const Fetch& fetch) {
                    last_transfer_ = fetch.transfer;
                    last_fetched_ = fetch.model.digest;

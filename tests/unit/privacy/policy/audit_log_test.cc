@@ -163,5 +163,47 @@ TEST(AuditLog, ADamagedLogIsNotWrittenOnAndTwoWritersAreRefused) {
   EXPECT_THAT(refused.status().message(), HasSubstr("line 1"));
 }
 
+TEST(AuditLog, TwoPartiesThatSayEachOthersHeadsFindEveryForkCutAndReplacement) {
+  Book book;
+  book.Fill();
+  const std::vector<std::string> lines = book.Lines();
+  const AuditFindings honest = book.Check(lines);
+  EXPECT_EQ(honest.actor, "consortium");
+  EXPECT_EQ(honest.signed_entries, 6u) << "what stands before the checkpoint";
+  // A site's log that notes the coordinator's head after its nine entries.
+  const std::filesystem::path site_path = book.path.string() + ".site";
+  {
+    const auto site = AuditLog::Open({.path = site_path, .actor = "alpha"}).value();
+    ASSERT_TRUE(site->Append("started", Json::object()).ok());
+    ASSERT_TRUE(site->NoteHead("consortium", honest.entries, honest.head).ok());
+  }
+  const std::vector<AuditFindings> sites = {CheckAuditFile(site_path, {}).value()};
+  ASSERT_EQ(sites[0].seen.size(), 1u);
+  EXPECT_TRUE(HeadsOf("beta", sites).empty());
+  const AuditExpectations expected{.heads = HeadsOf("consortium", sites)};
+  EXPECT_THAT(book.Check(lines, expected).faults, IsEmpty());
+  std::vector<std::string> cut = lines;
+  cut.pop_back();
+  EXPECT_THAT(book.Check(cut, expected).faults, ElementsAre(HasSubstr("another party saw 9")));
+  // Two sites were shown two versions: whichever log is handed in contradicts one of them.
+  {
+    const auto site = AuditLog::Open({.path = site_path, .actor = "alpha"}).value();
+    ASSERT_TRUE(site->NoteHead("consortium", honest.entries, Sha256Of("the other version")).ok());
+  }
+  const std::vector<AuditFindings> both = {CheckAuditFile(site_path, {}).value()};
+  EXPECT_THAT(book.Check(lines, {.heads = HeadsOf("consortium", both)}).faults,
+              ElementsAre(HasSubstr("there are two versions of this log")));
+}
+
+TEST(AuditLog, AnEntryOfAnotherWriterDoesNotBelong) {
+  Book book;
+  book.Fill();
+  std::vector<std::string> lines = book.Lines();
+  AuditEntry last = ParseEntry(lines.back()).value();
+  last.actor = "somebody";
+  lines.back() = ToLine(last);
+  EXPECT_THAT(book.Check(lines).faults, ::testing::Contains(HasSubstr("written by 'somebody' in the log of")));
+}
+
 }  // namespace
 }  // namespace consilium::policy
