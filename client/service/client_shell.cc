@@ -67,7 +67,7 @@ class Client {
   void Execute(const Finish& action) { Stop(action.status); }
   void Execute(const Report& action) { LogEvent(action.event, action.fields); }
   void Stop(Status status);
-  void WarnOfExpiry();
+  void WarnOfKit();
 
   ClientOptions options_;
   WorkFolder folder_;
@@ -76,7 +76,7 @@ class Client {
   boost::asio::signal_set signals_;
   std::unique_ptr<SiteDesk> desk_;
   SessionMachine machine_;
-  boost::asio::steady_timer expiry_timer_;
+  boost::asio::steady_timer kit_timer_;
   std::map<std::uint64_t, std::unique_ptr<boost::asio::steady_timer>> timers_;
   bool stopping_ = false;
   Status outcome_;
@@ -92,7 +92,7 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
       signals_(loop_, SIGINT, SIGTERM),
       desk_(std::move(desk)),
       machine_(std::move(state), options.session),
-      expiry_timer_(loop_) {
+      kit_timer_(loop_) {
   transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
   link.proxy = options_.proxy;
   link.blobs = blobs_.get();
@@ -123,7 +123,7 @@ Status Client::Run() {
        {"coordinator", Concat(options_.kit.coordinator_host, ":", options_.kit.coordinator_port)},
        {"data", options_.data.string()},
        {"remembered", machine_.state().outcomes().size()}});
-  WarnOfExpiry();
+  WarnOfKit();
   Step(Started{});
   loop_.run();
   stopping_ = true;
@@ -137,11 +137,11 @@ Status Client::Run() {
 }
 
 // At the start, and twice a day: a client runs for months.
-void Client::WarnOfExpiry() {
-  for (const std::string& warning : desk_->Warnings()) Log(LogLevel::kWarning, "expires_soon", {{"what", warning}});
-  expiry_timer_.expires_after(std::chrono::hours(12));
-  expiry_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) WarnOfExpiry();
+void Client::WarnOfKit() {
+  for (const std::string& warning : desk_->Warnings()) Log(LogLevel::kWarning, "site", {{"what", warning}});
+  kit_timer_.expires_after(std::chrono::hours(12));
+  kit_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) WarnOfKit();
   });
 }
 

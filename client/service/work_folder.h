@@ -2,6 +2,7 @@
 //
 //   lock, session.json (what is remembered over a kill), blobs/ (models), trainer.log, run/ (the trainer's socket)
 //   jobs/<job>/update-R.A.safetensors, state-R.A.safetensors    work in hand or not yet acknowledged
+//   audit.jsonl, site/         the audit log and the site's own say (client/site/site_folder.h)
 //   jobs/<job>/predictions/    of the last evaluation; for the people of the site, never sent
 #pragma once
 

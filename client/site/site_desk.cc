@@ -213,7 +213,10 @@ std::vector<std::string> SiteDesk::Warnings() const {
   const auto now = options_.clock->WallNow();
   const StatusOr<pki::Trust> trust = pki::LoadTrust(options_.kit.folder, options_.kit.self, now);
   if (!trust.ok()) return {trust.status().message()};
-  return pki::ExpiryWarnings(*trust, now);
+  std::vector<std::string> warnings = pki::ExpiryWarnings(*trust, now);
+  const auto loaded = policy::LoadPolicy(options_.kit.folder, options_.kit.self, trust->signer.key().public_key());
+  if (!loaded.ok()) warnings.push_back("every task will be refused: " + loaded.status().message());
+  return warnings;
 }
 
 }  // namespace consilium::client

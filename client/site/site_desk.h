@@ -40,7 +40,13 @@ class SiteDesk {
   Status NoteReport(const wire::EvaluationReport& report);
   Status NoteStop(const Status& outcome);
 
-  // What ends soon (certificates, roster), a sentence each; and why the kit cannot sign, if it cannot.
+  // For secure sums, as of the last Ask: the keys and the roster, and the floors that the site sets; null while they do
+  // not hold.  The log's head goes into what the site confirms, and what others confirm goes in with NoteHead.
+  const pki::Trust* trust() const { return trust_ ? &*trust_ : nullptr; }
+  const policy::SitePolicy* policy() const { return policy_ ? &policy_->policy : nullptr; }
+  policy::AuditLog* audit() { return audit_.get(); }
+
+  // A sentence each: what ends soon (certificates, roster), and why nothing is allowed when nothing is.
   std::vector<std::string> Warnings() const;
 
  private:

@@ -4,6 +4,7 @@
 #include "coordinator/doctor/doctor.h"
 #include "privacy/pki/signer.h"
 #include "privacy/pki/utc.h"
+#include "privacy/policy/signed_policy.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -29,6 +30,22 @@ std::string MendFor(const Status& status) {
       return "take all files from one kit; renew with consilium enroll --renew; a newer roster comes from the "
              "administrator";
   }
+}
+
+// Without a policy that holds, a site refuses everything.
+Finding PolicyFinding(const fs::path& kit_folder, const transport::PeerName& self, const pki::Trust& trust,
+                      std::chrono::system_clock::time_point now) {
+  const StatusOr<policy::SignedPolicy> loaded = policy::LoadPolicy(kit_folder, self, trust.signer.key().public_key());
+  if (!loaded.ok())
+    return {FindingLevel::kFail, "policy", loaded.status().message(), "until then this site refuses every task"};
+  const policy::SitePolicy& policy = loaded->policy;
+  if (policy.until && now > *policy.until)
+    return {FindingLevel::kFail, "policy", "it ended on " + pki::FormatSecond(*policy.until),
+            "set a new `until` in policy.yaml, then consilium site policy --sign --kit KIT"};
+  return {FindingLevel::kOk, "policy",
+          Concat("signed by ", loaded->signer, ": averages of at least ", policy.min_cohort, " sites, ",
+                 policy.approval == policy::Approval::kManual ? "each job is approved by a person"
+                                                              : "jobs need no approval")};
 }
 
 }  // namespace
@@ -60,6 +77,7 @@ std::vector<Finding> CheckSigning(const fs::path& kit_folder, const transport::P
               pki::FormatSecond(trust->roster.contents().expires))}};
   findings[0].values = {{"days_left", pki::DaysUntil(end, now)}};
   findings[1].values = {{"serial", trust->roster.serial()}};
+  if (self.role == transport::Role::kSite) findings.push_back(PolicyFinding(kit_folder, self, *trust, now));
   for (const std::string& warning : pki::ExpiryWarnings(*trust, now))
     findings.push_back({FindingLevel::kWarn, "expiry", warning, "do it before that day"});
   return findings;

@@ -32,7 +32,7 @@ void Explain(const Project& project, const std::filesystem::path& out) {
     std::cerr << "  consilium list --kit " << KitFolder(out, spec.name).string() << "    (" << spec.name
               << " may: " << transport::ToString(spec.rights) << ")\n";
   std::cerr << "\nEach site's kit has a signed policy.yaml, a sample that lets jobs of " << project.policy_min_cohort
-            << " sites run: let each site read it, narrow it and sign it again.";
+            << " sites run:\nlet each site read it, narrow it and sign it again (docs/site-policy.md).\n";
   std::cerr << "\nGive each party its own folder over a channel that you both trust: its private key is inside.\nKeep "
             << (out / "ca").string() << " offline: whoever has it can make more parties.\n";
 }

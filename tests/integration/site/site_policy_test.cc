@@ -18,11 +18,17 @@ fs::path StateOf(Consortium& consortium, const std::string& site) {
   return consortium.federation().state_folder().parent_path() / "clients" / site;
 }
 
+// A log of its own for each program: they are appended to.
+fs::path Fresh(Consortium& consortium) {
+  static int count = 0;
+  return consortium.scratch(Concat("program-", count++));
+}
+
 ProgramResult Site(Consortium& consortium, const std::string& site, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"consilium", "site"});
   arguments.insert(arguments.end(), {"--kit", consortium.federation().kit(site).string(), "--state",
                                      StateOf(consortium, site).string()});
-  return RunProgram(std::move(arguments), consortium.scratch("site.log"));
+  return RunProgram(std::move(arguments), Fresh(consortium));
 }
 
 // `why` until it says this.
@@ -42,7 +48,7 @@ ProgramResult Verify(Consortium& consortium) {
                                         consortium.federation().state_folder().string()};
   for (const std::string site : {"a", "b", "c"}) arguments.push_back(StateOf(consortium, site).string());
   arguments.insert(arguments.end(), {"--kit", consortium.federation().kit("ann").string()});
-  return RunProgram(std::move(arguments), consortium.scratch("verify.log"));
+  return RunProgram(std::move(arguments), Fresh(consortium));
 }
 
 TEST(SitePolicy, ASiteWhosePolicyRefusesAnswersWithTheCodeAndTheJobSaysWhy) {

@@ -38,6 +38,7 @@ class SiteDeskTest : public ::testing::Test {
   static std::string Job(const std::string& name = "hippocampus", int sites_min = 3) {
     return Json({{"name", name},
                  {"data", {{"dataset", "Dataset004_Hippocampus"}}},
+                 {"model", {{"patch_size", {8, 8, 8}}}},
                  {"federation", {{"rounds", 5}, {"sites", {{"min", sites_min}}}}}})
         .dump();
   }

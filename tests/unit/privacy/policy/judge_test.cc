@@ -139,8 +139,11 @@ TEST(FilterMetrics, WhatThePolicyDoesNotNameStaysAndFewCasesLeaveNothing) {
 
 TEST(FactsOf, TheSiteReadsTheJobItselfAndTakesTheSmallestCohortThatARoundMayHave) {
   const auto facts = [](const std::string& federation) {
-    return FactsOf("{\"name\": \"h\", \"data\": {\"dataset\": \"Dataset004_Hippocampus\"}, \"federation\": {" +
-                   federation + "}}");
+    return FactsOf(
+        "{\"name\": \"h\", \"data\": {\"dataset\": \"Dataset004_Hippocampus\"}, \"model\": {\"patch_size\": [8, 8, "
+        "8]}, "
+        "\"federation\": {" +
+        federation + "}}");
   };
   EXPECT_EQ(facts("\"rounds\": 7, \"sites\": {\"min\": 2}")->cohort_min, 2);
   EXPECT_EQ(facts("\"rounds\": 7, \"sites\": {\"min\": 2}")->rounds, 7);

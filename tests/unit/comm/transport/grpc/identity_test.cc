@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "comm/base/file.h"
 #include "comm/transport/grpc/status_codes.h"
 #include "tests/unit/comm/transport/grpc/rig.h"
 
@@ -215,6 +216,31 @@ TEST(Identity, AnotherMajorVersionIsRefusedWithBothNumbers) {
   EXPECT_THAT(status.message(), AllOf(HasSubstr(Concat("protocol 2.", wire::kProtocolMinor)),
                                       HasSubstr(Concat("coordinator 1.", wire::kProtocolMinor))));
   EXPECT_THAT(rig.log(), HasSubstr("event=session_refused"));
+  EXPECT_TRUE(rig.events().events().empty());
+}
+
+TEST(Identity, ARevokedCertificateIsRefusedWithTheReasonAndTheSitesNewOneIsNot) {
+  // beta's certificate is the authority's and has not ended; its serial number stands on the roster's list.
+  const StatusOr<std::string> pem = ReadFile(SharedParties().tls("beta").certificate);
+  ASSERT_TRUE(pem.ok());
+  const std::string serial = crypto::Certificate::FromPem(*pem)->serial();
+  Rig rig([&](GrpcServerOptions* options) { options->revoked[serial] = "laptop stolen"; });
+  const Status refusal = RefusalOf(Greet(&rig, rig.parties().tls("beta")));
+  EXPECT_EQ(refusal.code(), StatusCode::kPermissionDenied) << refusal;
+  EXPECT_THAT(refusal.message(), AllOf(HasSubstr(serial), HasSubstr("was revoked: laptop stolen")));
+  EXPECT_TRUE(IsOk(RefusalOf(Greet(&rig, rig.parties().Forge({.uri = "spiffe://heart/site/beta"})))));
+  const auto alpha = rig.Connect("alpha");
+  rig.ExpectWorks(alpha.get());
+}
+
+TEST(Identity, ASigningCertificateOpensNoConnection) {
+  Rig rig;
+  // The authority's, for the right site, and even for a P-256 key: only the usage is another.
+  const TlsFiles files =
+      rig.parties().Forge({.uri = "spiffe://heart/site/alpha", .use = crypto::CertificateUse::kSigning});
+  const auto answer = Greet(&rig, files);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.code(), StatusCode::kUnavailable) << "the handshake itself fails: " << answer.status();
   EXPECT_TRUE(rig.events().events().empty());
 }
 
