@@ -63,6 +63,8 @@ const Verb kVerbs[] = {
     {"status", "where a job is and what each site does", coordinator::StatusVerb},
     {"log", "a job's events, and those that come", coordinator::LogVerb},
     {"why", "why a job waits or failed", coordinator::WhyVerb},
+    {"pause", "hold a job up after the round that is open", coordinator::PauseVerb},
+    {"resume", "let a paused job go on", coordinator::ResumeVerb},
     {"abort", "end a job for good", coordinator::AbortVerb},
     {"download", "fetch a job's model and results", coordinator::DownloadVerb},
     {"client", "take part in a federation with the data of this site", client::ClientVerb},

@@ -30,6 +30,7 @@ control=(
   libboost-dev                               # Asio and Beast (headers)
   libsqlite3-dev
   libbenchmark-dev
+  iproute2                                   # the tests of slow lines join two networks with ip and tc
   mricron-data                               # the demo's MRI where CONSILIUM_DATA holds none
 )
 developer=(clang-format clang-tidy)

@@ -18,21 +18,23 @@ void SessionMachine::Deliver(const Outcome& outcome) {
   actions_.push_back(Upload{*delivery.upload, outcome.task, trained->update, UpdateFile(outcome.task)});
 }
 
-void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result) {
+void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved) {
   const Outcome* outcome = state_.Find(task);
   if (outcome == nullptr) return;
   Delivery& delivery = deliveries_[task];
-  if (const auto* trained = std::get_if<Trained>(&outcome->result); trained != nullptr && result.ok())
-    upload_rate_ = RateOf(trained->update, delivery.began);
+  const auto note = [&](const char* event) {
+    if (const auto* trained = std::get_if<Trained>(&outcome->result))
+      NoteTransfer(event, task, trained->update, delivery.began, bytes_moved, result, &upload_rate_);
+  };
   // A full disk at the coordinator is as passing as a cut line: the work is done, and a person can make room.
   if (result.code() == StatusCode::kUnavailable || result.code() == StatusCode::kDeadlineExceeded ||
       result.code() == StatusCode::kCancelled || result.code() == StatusCode::kStorage) {
-    Note("upload_interrupted", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+    note("upload_interrupted");
     if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
     return;
   }
   // Refused: the round is closed, or the coordinator has it already.  Its receipt says which.
-  if (!result.ok()) Note("upload_refused", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+  note(result.ok() ? "uploaded" : "upload_refused");
   Say(*outcome);
 }
 

@@ -30,6 +30,7 @@ struct FromCoordinator {
 struct TransferDone {
   TransferId transfer{};
   Status result;
+  std::uint64_t bytes_moved = 0;  // of whole chunks, by this transfer: less than the blob when it went on with one
 };
 struct WorkerProgressed {
   wire::TaskKey task;
@@ -43,7 +44,7 @@ struct WorkerFinished {
   wire::Metrics metrics;
   wire::BlobManifest update;  // of the file UpdateFile(task); of tasks with an upload only
 };
-// The trainer lives and says why it cannot; kCancelled after CancelTask.
+// The trainer lives and says why it cannot; kCancelled after CancelTask, kStorage for a full disk.
 struct WorkerRefused {
   wire::TaskKey task;
   StatusCode code = StatusCode::kFailed;

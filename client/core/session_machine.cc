@@ -100,14 +100,17 @@ void SessionMachine::OnMessage(const wire::JobEnded& ended) {
 void SessionMachine::On(const TransferDone& input) {
   if (work_ && work_->fetch == input.transfer) {
     work_->fetch.reset();
-    return OnFetched(input.result);
+    return OnFetched(input.result, input.bytes_moved);
   }
   for (auto& [task, delivery] : deliveries_) {
     if (delivery.upload != input.transfer) continue;
     delivery.upload.reset();
     const wire::TaskKey key = task;
-    return OnUploaded(key, input.result);
+    return OnUploaded(key, input.result, input.bytes_moved);
   }
+  // Of a connection that is gone, or of work that was cancelled.
+  if (input.bytes_moved > 0)
+    Note("transfer_cut", {{"bytes_moved", input.bytes_moved}, {"reason", input.result.message()}});
 }
 
 void SessionMachine::Beat() {
@@ -155,10 +158,17 @@ std::set<Digest> SessionMachine::LiveBlobs() const {
   return blobs;
 }
 
-// What was there already when a transfer was resumed counts as moved, so this is an upper bound.
-double SessionMachine::RateOf(const wire::BlobManifest& blob, Instant began) const {
+void SessionMachine::NoteTransfer(const char* event, const wire::TaskKey& task, const wire::BlobManifest& blob,
+                                  Instant began, std::uint64_t bytes_moved, const Status& result, double* rate) {
   const double seconds = Seconds(now_ - began);
-  return seconds > 0 ? static_cast<double>(blob.bytes) / seconds : 0;
+  if (seconds > 0 && bytes_moved > 0) *rate = static_cast<double>(bytes_moved) / seconds;
+  Note(event, {{"job", task.job.value()},
+               {"task", wire::TaskKindName(task.kind)},
+               {"round", ToInt(task.round)},
+               {"bytes", blob.bytes},
+               {"bytes_moved", bytes_moved},
+               {"seconds", seconds},
+               {"reason", result.ok() ? Json(nullptr) : Json(result.message())}});
 }
 
 std::uint64_t SessionMachine::Arm(Duration after) {

@@ -9,7 +9,8 @@
 //
 // Training goes on while the connection is down.  A trainer that dies is started again after a pause; after three
 // deaths under one task the task has failed, with the signal and the trainer's last words.  A trainer that says nothing
-// for a round's deadline is stuck, and ended.
+// for a round's deadline is stuck, and ended.  A trainer that cannot go on for want of disk space is tried again until
+// there is some.
 #pragma once
 
 #include <deque>
@@ -57,6 +58,7 @@ class SessionMachine {
     std::optional<TransferId> fetch;  // in flight
     Instant fetch_began{};
     std::size_t fetched = 0;  // of the blobs that the task needs, in order
+    std::uint32_t full_disks = 0;
     std::uint32_t tries = 0;  // fetches that failed, or deaths of the trainer
     std::uint64_t retry_timer = 0;
     double progress = 0;
@@ -102,9 +104,11 @@ class SessionMachine {
   void Queue(const wire::Task& task);
   void StartFetch();
   std::vector<wire::BlobManifest> BlobsOf(const wire::Task& task) const;
-  void OnFetched(const Status& result);
+  void OnFetched(const Status& result, std::uint64_t bytes_moved);
   void StartRun();
   void CancelWork(const std::string& why);
+  void AwaitSpace(const std::string& message);
+  void PauseWork(const std::string& trouble, Duration pause);
   void EndWork(std::optional<Outcome> outcome);
   void ResumeWork();
   void CheckStuck();
@@ -113,13 +117,15 @@ class SessionMachine {
   // session_delivery.cc: what came of tasks
   void Deliver(const Outcome& outcome);
   void Say(const Outcome& outcome);
-  void OnUploaded(const wire::TaskKey& task, const Status& result);
+  void OnUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved);
   void DeliverAll();
   void Settle();
 
   std::uint64_t Arm(Duration after);
   TransferId NextTransfer() { return TransferId{++transfers_}; }
-  double RateOf(const wire::BlobManifest& blob, Instant began) const;  // bytes/s
+  // Says what a transfer moved in what time, and keeps its rate, in bytes/s.
+  void NoteTransfer(const char* event, const wire::TaskKey& task, const wire::BlobManifest& blob, Instant began,
+                    std::uint64_t bytes_moved, const Status& result, double* rate);
   Duration Backoff(Duration first, Duration max, std::uint32_t tries) const;
   void Note(std::string event, Json fields);
   void End(Status status);

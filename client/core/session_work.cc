@@ -136,11 +136,12 @@ void SessionMachine::StartFetch() {
   actions_.push_back(Fetch{*work_->fetch, work_->task.task, blobs[work_->fetched]});
 }
 
-void SessionMachine::OnFetched(const Status& result) {
+void SessionMachine::OnFetched(const Status& result, std::uint64_t bytes_moved) {
+  NoteTransfer(result.ok() ? "fetched" : "fetch_interrupted", work_->task.task, BlobsOf(work_->task)[work_->fetched],
+               work_->fetch_began, bytes_moved, result, &download_rate_);
   if (result.ok()) {
     work_->tries = 0;
     work_->trouble.clear();
-    download_rate_ = RateOf(BlobsOf(work_->task)[work_->fetched], work_->fetch_began);
     ++work_->fetched;
     return StartFetch();
   }
@@ -148,7 +149,6 @@ void SessionMachine::OnFetched(const Status& result) {
   if (!IsPassing(result.code()))
     return EndWork(
         Outcome{work_->task.task, GaveUp{result.code(), Shortened("fetching the model: " + result.message())}});
-  Note("fetch_interrupted", {{"reason", result.message()}});
   work_->trouble = Shortened("fetching the model: " + result.message());
   work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries++));
 }
@@ -191,6 +191,7 @@ void SessionMachine::On(const WorkerFinished& input) {
 void SessionMachine::On(const WorkerRefused& input) {
   if (!Working(input.task)) return;
   if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
+  if (input.code == StatusCode::kStorage) return AwaitSpace(input.message);
   if (input.code == StatusCode::kCancelled) return On(WorkerDied{input.task, "it stopped unasked: " + input.message});
   Json fields = TaskJson(input.task);
   fields["message"] = input.message;
@@ -210,11 +211,26 @@ void SessionMachine::On(const WorkerDied& input) {
     return EndWork(Outcome{
         input.task, GaveUp{StatusCode::kFailed,
                            Shortened(Concat("the trainer died ", work_->tries, " times, the last time ", input.how))}});
+  PauseWork("the trainer died: " + input.how, Backoff(options_.retry_first, options_.retry_max, work_->tries - 1));
+}
+
+// A full disk is no verdict on the task: a person makes room, and then nobody thinks of us.  Tried again for as long as
+// the task is wanted; heartbeats say why it takes so long.
+void SessionMachine::AwaitSpace(const std::string& message) {
+  Json fields = TaskJson(work_->task.task);
+  fields["message"] = message;
+  Note("disk_full", std::move(fields));
+  PauseWork(Concat("its disk is full, and it tries again until there is room: ", message),
+            Backoff(options_.retry_first, options_.retry_max, work_->full_disks++));
+}
+
+// The task begins anew after `pause`.
+void SessionMachine::PauseWork(const std::string& trouble, Duration pause) {
   work_->stage = Stage::kPausing;
   work_->progress = 0;
-  work_->trouble = Shortened("the trainer died: " + input.how);
+  work_->trouble = Shortened(trouble);
   Beat();
-  work_->retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, work_->tries - 1));
+  work_->retry_timer = Arm(pause);
 }
 
 // Stops the task in hand: at once where nothing runs, else when the trainer answers.

@@ -29,7 +29,8 @@ void LogEvent(const std::string& event, const Json& fields) {
   std::vector<LogField> log_fields;
   for (const auto& [key, value] : fields.items())
     if (!value.is_null()) log_fields.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
-  const bool unusual = event == "trainer_died" || event == "task_failed" || event == "connection_lost";
+  const bool unusual = event == "trainer_died" || event == "task_failed" || event == "connection_lost" ||
+                       event == "disk_full" || event == "fetch_interrupted" || event == "upload_interrupted";
   Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, event, log_fields);
 }
 
@@ -182,16 +183,16 @@ void Client::Execute(const Persist& action) {
 }
 
 void Client::Execute(const Fetch& action) {
-  link_->Fetch(action.model, [this, transfer = action.transfer](const Status& status) {
-    Step(TransferDone{transfer, status});
+  link_->Fetch(action.model, [this, transfer = action.transfer](const Status& status, std::uint64_t bytes_moved) {
+    Step(TransferDone{transfer, status, bytes_moved});
   });
 }
 
 void Client::Execute(const Upload& action) {
   if (const Status status = desk_->NoteRelease(action.task, action.update); !status.ok()) return Stop(status);
   link_->Upload(action.task, action.update, folder_.PathOf(action.file),
-                [this, transfer = action.transfer](const Status& status) {
-                  Step(TransferDone{transfer, status});
+                [this, transfer = action.transfer](const Status& status, std::uint64_t bytes_moved) {
+                  Step(TransferDone{transfer, status, bytes_moved});
                 });
 }
 

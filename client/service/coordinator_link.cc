@@ -4,6 +4,16 @@
 #include <utility>
 
 namespace consilium::client {
+namespace {
+
+// Progress is told chunk by chunk, as the bytes of the blob up to that chunk's end.
+transport::SiteTransport::Progress CountInto(std::uint64_t* moved) {
+  return [moved](std::uint64_t bytes_done, std::uint64_t) {
+    if (bytes_done > 0) *moved += (bytes_done - 1) % wire::kChunkBytes + 1;
+  };
+}
+
+}  // namespace
 
 // One dial and what comes of it.  Events may come before ConnectGrpc has returned; they wait until the strand has its
 // transport.
@@ -100,8 +110,9 @@ void CoordinatorLink::Send(wire::SiteMessage message) {
 void CoordinatorLink::Fetch(const wire::BlobManifest& manifest, Done done) {
   boost::asio::post(transfers_, [loop = loop_, transport = current_ ? current_->transport() : nullptr, manifest,
                                  done = std::move(done)] {
-    const Status status = transport ? transport->Fetch(manifest, {}) : Unavailable("not connected");
-    boost::asio::post(*loop, [done, status] { done(status); });
+    std::uint64_t moved = 0;
+    const Status status = transport ? transport->Fetch(manifest, CountInto(&moved)) : Unavailable("not connected");
+    boost::asio::post(*loop, [done, status, moved] { done(status, moved); });
   });
 }
 
@@ -109,8 +120,10 @@ void CoordinatorLink::Upload(const wire::TaskKey& task, const wire::BlobManifest
                              const std::filesystem::path& path, Done done) {
   boost::asio::post(transfers_, [loop = loop_, transport = current_ ? current_->transport() : nullptr, task, manifest,
                                  path, done = std::move(done)] {
-    const Status status = transport ? transport->Upload(task, manifest, path, {}) : Unavailable("not connected");
-    boost::asio::post(*loop, [done, status] { done(status); });
+    std::uint64_t moved = 0;
+    const Status status =
+        transport ? transport->Upload(task, manifest, path, CountInto(&moved)) : Unavailable("not connected");
+    boost::asio::post(*loop, [done, status, moved] { done(status, moved); });
   });
 }
 

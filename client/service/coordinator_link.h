@@ -29,7 +29,8 @@ class CoordinatorLink {
   // A message for a connection that is gone is dropped: on_lost tells.
   void Send(wire::SiteMessage message);
 
-  using Done = std::function<void(const Status&)>;
+  // `bytes_moved`: of whole chunks, by this call.
+  using Done = std::function<void(const Status&, std::uint64_t bytes_moved)>;
   // `done` comes on the strand, also when the connection is lost or closed meanwhile.
   void Fetch(const wire::BlobManifest& manifest, Done done);
   void Upload(const wire::TaskKey& task, const wire::BlobManifest& manifest, const std::filesystem::path& path,

@@ -17,7 +17,6 @@ DeadlinePolicy::DeadlinePolicy(Duration round_deadline)
       straggler_grace(round_deadline / 10),
       silence(std::clamp<Duration>(round_deadline / 4, seconds(30), minutes(5))),
       trainer_silence(std::max<Duration>(round_deadline, minutes(1))),
-      transfer_stall(std::clamp<Duration>(round_deadline / 20, seconds(20), minutes(2))),
       reminder(round_deadline) {}
 
 }  // namespace consilium::wire

@@ -1,5 +1,6 @@
 // Every wait of a federated job, derived from the one number that a person chooses: federation.round_deadline.
-// docs/deadlines.md shows the table to users.
+// docs/deadlines.md shows the table to users.  Transfers have their own limit (GrpcServerOptions::stall_timeout): it is
+// the time of one piece on the slowest line that is served, which no job changes, and shorter would never end there.
 #pragma once
 
 #include "comm/base/time.h"
@@ -14,7 +15,6 @@ struct DeadlinePolicy {
   Duration straggler_grace;  // once `sites.enough` have replied, the others are given this long
   Duration silence;          // a site whose heartbeats stop for so long is taken for disconnected
   Duration trainer_silence;  // a trainer that reports nothing for so long is stuck, and ended
-  Duration transfer_stall;   // a transfer without a byte for so long is cut and begun again where it stopped
   Duration reminder;         // who is awaited is said again so often
 
   // Heartbeats come every 3 s; a site that missed so many is shown as silent.

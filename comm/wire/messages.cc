@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "comm/wire/codec.h"
+#include "comm/wire/job_for_peer.h"
 
 namespace consilium::wire {
 namespace {
@@ -130,7 +131,13 @@ void Fields(Io& io, Refusal& refusal) {
 }
 
 Bytes Encode(const SiteMessage& message, std::uint32_t minor) { return EncodeVariant(message, minor); }
-Bytes Encode(const CoordinatorMessage& message, std::uint32_t minor) { return EncodeVariant(message, minor); }
+Bytes Encode(const CoordinatorMessage& message, std::uint32_t minor) {
+  const auto* task = std::get_if<Task>(&message);
+  if (task == nullptr || minor >= kProtocolMinor) return EncodeVariant(message, minor);
+  Task told = *task;
+  told.job_json = JobForPeer(task->job_json, minor);
+  return EncodeVariant(CoordinatorMessage(std::move(told)), minor);
+}
 
 StatusOr<SiteMessage> DecodeSiteMessage(ByteSpan bytes, std::uint32_t minor) {
   ASSIGN_OR_RETURN(SiteMessage message, DecodeVariantMessage<SiteMessage>(bytes, minor));

@@ -48,6 +48,14 @@ void Fields(Io& io, AbortJob& abort) {
   io(abort.job), io(abort.reason);
 }
 template <typename Io>
+void Fields(Io& io, PauseJob& pause) {
+  io(pause.job);
+}
+template <typename Io>
+void Fields(Io& io, ResumeJob& resume) {
+  io(resume.job);
+}
+template <typename Io>
 void Fields(Io& io, ReadLog& read) {
   io(read.job), io(read.position), io(read.wait_ms);
 }
@@ -108,8 +116,8 @@ StatusOr<OperatorRequest> DecodeOperatorRequest(ByteSpan bytes) { return DecodeB
 StatusOr<OperatorReply> DecodeOperatorReply(ByteSpan bytes) { return DecodeBounded<OperatorReply>(bytes); }
 
 std::string_view RequestName(const OperatorRequest& request) {
-  static constexpr std::string_view kNames[] = {"ping", "submit", "submit", "list",     "status",
-                                                "why",  "abort",  "log",    "download", "download"};
+  static constexpr std::string_view kNames[] = {"ping",  "submit", "submit",   "list",     "status", "why",
+                                                "abort", "log",    "download", "download", "pause",  "resume"};
   return kNames[request.index()];
 }
 

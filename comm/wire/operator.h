@@ -62,6 +62,15 @@ struct AbortJob {
   std::string reason;
   friend bool operator==(const AbortJob&, const AbortJob&) = default;
 };
+// Nothing new is begun of the job until it is resumed; what is under way goes on.  Said again: the same.
+struct PauseJob {
+  JobId job;
+  friend bool operator==(const PauseJob&, const PauseJob&) = default;
+};
+struct ResumeJob {
+  JobId job;
+  friend bool operator==(const ResumeJob&, const ResumeJob&) = default;
+};
 
 // The job's events from a place in its log on; waits up to wait_ms for one.  Answered with LogPart.
 struct ReadLog {
@@ -86,8 +95,9 @@ struct GetChunk {
   friend bool operator==(const GetChunk&, const GetChunk&) = default;
 };
 
-using OperatorRequest =
-    std::variant<Ping, SubmitJob, PutChunk, ListJobs, DescribeJob, ExplainJob, AbortJob, ReadLog, OfferFile, GetChunk>;
+// In the order of their first versions: a coordinator that does not know one yet refuses it.
+using OperatorRequest = std::variant<Ping, SubmitJob, PutChunk, ListJobs, DescribeJob, ExplainJob, AbortJob, ReadLog,
+                                     OfferFile, GetChunk, PauseJob, ResumeJob>;
 
 // --- replies
 // -------------------------------------------------------------------------------------------------------------------

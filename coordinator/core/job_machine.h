@@ -41,6 +41,7 @@ struct Wait {
   Instant since{};
   std::optional<Instant> until;  // nothing: for as long as it takes
   std::string then;              // what happens at `until`, or mends it
+  enum class Whom { kSite, kCoordinator, kOperator } whom = Whom::kSite;
 };
 
 // Strand-bound.

@@ -58,12 +58,13 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
   std::vector<Wait> waits;
   const bool gives_up = state_.plan().mode != RoundMode::kWait;
   if (state_.paused_by())
-    waits.push_back(
-        {"the job to be resumed", *state_.paused_by(), "paused it", phase_since_, std::nullopt, "resume the job"});
+    waits.push_back({"the job to be resumed", *state_.paused_by(), "paused it", phase_since_, std::nullopt,
+                     "resume the job", Wait::Whom::kOperator});
   switch (state_.phase()) {
     case Phase::kGathering: {
       if (building_) {
-        waits.push_back({"the sites' models", "the coordinator", "building them", phase_since_, std::nullopt, ""});
+        waits.push_back({"the sites' models", "the coordinator", "building them", phase_since_, std::nullopt, "",
+                         Wait::Whom::kCoordinator});
         break;
       }
       const bool limited = !state_.past().empty() && state_.next() == NextStep::kRound;
@@ -96,7 +97,8 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
                   checking ? "checking" : StateOf(site, now),
                   state_.async() && given != given_at_.end() ? given->second : phase_since_,
                   gives_up ? std::optional(straggler_until_.value_or(deadline_at_)) : std::nullopt,
-                  train ? "the round closes without it" : "the evaluation closes without it"};
+                  train ? "the round closes without it" : "the evaluation closes without it",
+                  checking ? Wait::Whom::kCoordinator : Wait::Whom::kSite};
         if (!gives_up) wait.then = "the round waits for it";
         waits.push_back(std::move(wait));
       }
@@ -104,7 +106,7 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
     }
     case Phase::kFolding:
       waits.push_back({Concat("the model of round ", state_.round()), "the coordinator", "aggregating", phase_since_,
-                       std::nullopt, ""});
+                       std::nullopt, "", Wait::Whom::kCoordinator});
       break;
     case Phase::kNew:
     case Phase::kFinished:

@@ -49,6 +49,7 @@ std::string RoundText(const Json& job) {
 std::string Remark(const Json& job) {
   if (Has(job, "queue_position")) return Concat("number ", Number(job, "queue_position"), " in the queue");
   if (!Text(job, "message").empty()) return Text(job, "message");
+  if (!Text(job, "paused_by").empty()) return "paused by " + Text(job, "paused_by");
   std::string text;
   if (!Items(job, "absent").empty()) text = "awaits " + Joined(Items(job, "absent"));
   if (Has(job, "eta_seconds"))
@@ -65,11 +66,25 @@ std::string MetricsText(const Json& site) {
   return text;
 }
 
+// "1.2 MB/s".
+std::string Speed(double bytes_per_second) {
+  if (!(bytes_per_second > 0)) return "-";
+  return bytes_per_second < 1e6 ? Concat(std::llround(std::max(1.0, bytes_per_second / 1e3)), " kB/s")
+                                : Short(std::round(bytes_per_second / 1e5) / 10) + " MB/s";
+}
+
+// As the coordinator counts it; until that has seen a transfer, as the site has.
+std::string SpeedOf(const Json& site, const char* counted, const char* told) {
+  const double speed = site.is_object() && site.contains("traffic") ? Number(site["traffic"], counted) : 0;
+  return Speed(speed > 0 ? speed : Number(site, told));
+}
+
 std::string SiteRemark(const Json& site) {
   std::string text;
   if (Has(site, "awaited_seconds")) text = Concat("awaited for ", InWords(Number(site, "awaited_seconds")));
   if (Number(site, "silent_seconds") > 10)
     text += Concat(text.empty() ? "" : "; ", "silent for ", InWords(Number(site, "silent_seconds")));
+  if (!Text(site, "trouble").empty()) text += Concat(text.empty() ? "" : "; ", Text(site, "trouble"));
   if (!Text(site, "failure").empty()) text += Concat(text.empty() ? "" : "; ", "failed: ", Text(site, "failure"));
   return text;
 }
@@ -96,15 +111,19 @@ std::string StatusText(const Json& status, std::size_t columns) {
   text += "\n";
   if (Has(status, "queue_position"))
     text += Concat("It is number ", Number(status, "queue_position"), " in the queue.\n");
+  if (!Text(status, "paused_by").empty())
+    text += Concat("It is paused by ", Text(status, "paused_by"), ": what is open goes on, nothing else is opened.\n");
   if (!Text(status, "message").empty()) text += Text(status, "message") + "\n";
   if (!Text(status, "by").empty())
     text += Concat("submitted by ", Text(status, "by"), " at ", Text(status, "submitted"), ", priority ",
                    Number(status, "priority"), "\n");
-  TextTable table({"SITE", "DOES", "", "METRICS", ""});
+  TextTable table({"SITE", "DOES", "", "DOWN", "UP", "METRICS", ""});
   for (const Json& site : Items(status, "sites")) {
     const double progress = Number(site, "progress");
     table.Add({Text(site, "site"), Text(site, "phase"), progress > 0 ? Concat(std::llround(100 * progress), " %") : "",
-               MetricsText(site), SiteRemark(site)});
+               SpeedOf(site, "send_bytes_per_second", "download_bytes_per_second"),
+               SpeedOf(site, "receive_bytes_per_second", "upload_bytes_per_second"), MetricsText(site),
+               SiteRemark(site)});
   }
   if (!table.empty()) text += "\n" + table.ToString(columns);
   return text;

@@ -1,4 +1,4 @@
-// The verbs of operators: submit, list, status, log, why, abort, download.
+// The verbs of operators: submit, list, status, log, why, pause, resume, abort, download.
 #pragma once
 
 #include "comm/base/command.h"
@@ -11,6 +11,8 @@ int StatusVerb(const Arguments& arguments);
 int LogVerb(const Arguments& arguments);
 int WhyVerb(const Arguments& arguments);
 int AbortVerb(const Arguments& arguments);
+int PauseVerb(const Arguments& arguments);
+int ResumeVerb(const Arguments& arguments);
 int DownloadVerb(const Arguments& arguments);
 
 }  // namespace consilium::coordinator

@@ -118,6 +118,9 @@ Status Coordinator::Open() {
   hands.disconnect = [this](const SiteName& site, const std::string& reason) {
     Close(site, {StatusCode::kUnavailable, reason});
   };
+  hands.traffic = [this](const SiteName& site) {
+    return transport_ ? transport_->TrafficOf(site) : transport::Traffic();
+  };
   hands.finished = [this](const JobId&) { OnJobFinished(); };
   hands.stopped = [this](const JobId& job, const Status& status) { OnJobStopped(job, status); };
   hands.also_keep = [this] { return intake_->Announced(); };

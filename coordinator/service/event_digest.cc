@@ -27,7 +27,7 @@ void Take(const Json& event, EventDigest* digest) {
   if (name == "update_accepted" || name == "evaluation") digest->trouble.erase(site);  // it came good
   // After a restart of the coordinator who is there has to say so again.
   if (name == "recovered") digest->departed.clear();
-  if (name == "site_failed" || name == "update_refused") {
+  if (name == "site_failed" || name == "site_held_up" || name == "update_refused") {
     const Json round = event.value("round", Json());
     digest->trouble[site] = {*when, Text(event, "message"), round.is_number_integer() ? round.get<std::int64_t>() : -1};
   }

@@ -116,7 +116,7 @@ Json ListDocument(const JobTable& table, const Reader& reader, Instant now) {
     Json status = StatusDocument(table, *entry, reader, now);
     Json row = Json::object();
     for (const char* key : {"job", "state", "round", "rounds", "awaited", "absent", "by", "submitted", "priority",
-                            "queue_position", "message", "eta_seconds"})
+                            "queue_position", "message", "eta_seconds", "paused_by"})
       if (status.contains(key)) row[key] = status[key];
     row["sites"] = entry->submission.sites.size();
     row["connected"] = std::count_if(entry->submission.sites.begin(), entry->submission.sites.end(),

@@ -18,14 +18,15 @@ struct Reader {
 bool MaySee(const Reader& reader, const JobEntry& entry);
 
 // {"active_max", "jobs": [{"job", "state", "round", "rounds", "sites", "connected", "awaited": [...], "absent": [...],
-//  "by", "submitted", "priority", "queue_position", "message", "eta_seconds"}]}, oldest first.
+//  "by", "submitted", "priority", "queue_position", "message", "eta_seconds", "paused_by"}]}, oldest first.
 Json ListDocument(const JobTable& table, const Reader& reader, Instant now);
 
 // The same of one job, and what status.json has: "phase", "phase_seconds", "mode", "parameters", "sites": [...].
 Json StatusDocument(const JobTable& table, const JobEntry& entry, const Reader& reader, Instant now);
 
 // {"job", "state", "answer": "It waits for hospital-b, ...", "since_seconds", "until_seconds", "then",
-//  "awaited": [{"site", "for", "detail"}], "causes": [{"site", "round", "message"}], "mend": "..."}; absent keys do not
+//  "awaited": [{"site", "for": "answer" | "connection" | "software", "what", "detail"}], "waiting": [as in status, for
+//  operators], "causes": [{"site", "round", "message"}], "mend": "..."}; absent keys do not
 // apply.
 Json WhyDocument(const JobTable& table, const JobEntry& entry, const Reader& reader, Instant now, WallTime wall_now);
 

@@ -23,6 +23,7 @@ JobRunner::JobRunner(JobFolder folder, std::unique_ptr<Journal> journal, JobMach
       journal_(std::move(journal)),
       machine_(std::move(machine)),
       services_(std::move(services)),
+      board_(services_.traffic),
       status_timer_(*services_.loop) {}
 
 StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const JobFolder& folder, std::unique_ptr<Journal> journal,
@@ -70,6 +71,7 @@ void JobRunner::Start() {
 }
 
 void JobRunner::Connected(const SiteName& site, const wire::Capability& capability) {
+  board_.Connected(site, services_.clock->Now());
   Step(SiteConnected{site, capability});
 }
 
@@ -79,6 +81,10 @@ void JobRunner::Disconnected(const SiteName& site, const Status& reason) {
 
 void JobRunner::Heard(const SiteName& site, wire::SiteMessage message) {
   if (const auto* beat = std::get_if<wire::Heartbeat>(&message)) {
+    if (const std::string trouble = board_.NewTrouble(site, *beat);
+        !trouble.empty() && beat->task.job == state().opened().job)
+      RecordEvent(events_.get(), *services_.clock, state().opened().job, "site_held_up",
+                  {{"site", site.value()}, {"round", ToInt(beat->task.round)}, {"message", trouble}});
     if (board_.Hear(site, *beat, services_.clock->Now()) && beat->task.job == state().opened().job)
       RecordEvent(events_.get(), *services_.clock, state().opened().job, "progress",
                   {{"site", site.value()},

@@ -29,6 +29,7 @@ struct RunnerServices {
   const Clock* clock = &SystemClock();
   std::function<void(const SiteName&, wire::CoordinatorMessage)> send;         // to a connected site
   std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end the site's session
+  SiteBoard::TrafficOf traffic{};                                              // shown in status; may be empty
   std::function<void(const Status&)> die;  // the coordinator cannot go on: disk full, journal damaged
   std::function<void()> finished;          // the job is over, its results are written
   std::function<void()> tidy_blobs;        // LiveBlobs() has shrunk: remove what no job needs

@@ -171,6 +171,7 @@ Status JobTable::OpenRunner(JobEntry* entry) {
     Say(site, std::move(message));
   };
   services.disconnect = hands_.disconnect;
+  services.traffic = hands_.traffic;
   services.die = [this, job](const Status& status) { OnStopped(job, status); };
   services.finished = [this, job] { OnFinished(job); };
   services.tidy_blobs = [this, job] { Tidy(&jobs_.at(job)); };
@@ -208,7 +209,7 @@ void JobTable::Conclude(JobEntry* entry, JobFinished outcome) {
   for (auto& [site, messages] : desk_.Drop(job, SystemClock().Now()))
     for (wire::CoordinatorMessage& message : messages) hands_.send(site, std::move(message));
   for (const auto& [site, capability] : connected_)
-    if (IsMember(*entry, site)) TellEnd(entry, site);
+    if (IsMember(*entry, site) && !entry->told.contains(site)) TellEnd(entry, site);
   hands_.access->Hide(job);
   Tidy(entry);
 }
@@ -247,24 +248,47 @@ void JobTable::Retry(const JobId& job) {
     if (IsMember(entry, site)) hands_.disconnect(site, "a job goes on after it was stopped; connect again");
 }
 
-Status JobTable::Abort(const JobId& job, const std::string& message) {
+Status JobTable::Abort(const JobId& job, const std::string& by, const std::string& reason) {
   const auto found = jobs_.find(job);
   if (found == jobs_.end()) return NoSuchJob(job);
   JobEntry& entry = found->second;
   if (entry.stand == Stand::kFinished)
     return FailedPrecondition("job '", job, "' is over already (", StandName(entry), ")");
+  if (entry.stand != Stand::kActive)
+    return AbortFromOutside(&entry, Concat("aborted by ", by, reason.empty() ? "" : ": ", reason));
+  RETURN_IF_ERROR(TellRunning(job, AbortJob{by, reason}));
+  OnFinished(job);  // what the runner posts to say so comes too late for the answer
+  return Status();
+}
+
+// Of a job that has not begun, or whose journal cannot be written.
+Status JobTable::AbortFromOutside(JobEntry* entry, const std::string& message) {
+  const JobId job = entry->submission.job;
   const JobFinished outcome{StatusCode::kCancelled, message};
   const JobFolder folder = FolderOf(job);
-  RETURN_IF_ERROR(WriteAbortedResult(folder, entry.runner ? &entry.runner->state() : nullptr, entry.submission, outcome,
-                                     *hands_.blobs));
-  if (entry.runner) entry.runner->Retire();
+  RETURN_IF_ERROR(WriteAbortedResult(folder, entry->runner ? &entry->runner->state() : nullptr, entry->submission,
+                                     outcome, *hands_.blobs));
+  if (entry->runner) entry->runner->Retire();
   if (const auto events = JsonLines::Open(folder.events(), JsonLines::At::kEnd); events.ok())
     RecordEvent(events->get(), SystemClock(), job, "job_finished",
                 {{"code", StatusCodeName(outcome.code)}, {"message", message}, {"missing", Json::array()}});
-  Conclude(&entry, outcome);
+  Conclude(entry, outcome);
   hands_.finished(job);
   FillSlots();
   return Status();
+}
+
+Status JobTable::Pause(const JobId& job, const std::string& by) { return TellRunning(job, PauseJob{by}); }
+Status JobTable::Resume(const JobId& job, const std::string& by) { return TellRunning(job, ResumeJob{by}); }
+
+Status JobTable::TellRunning(const JobId& job, const Input& word) {
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return NoSuchJob(job);
+  JobEntry& entry = found->second;
+  if (entry.stand != Stand::kActive)
+    return FailedPrecondition("job '", job, "' does not run: it is ", StandName(entry));
+  entry.runner->Tell(word);
+  return entry.stand == Stand::kStopped ? entry.stopped : Status();  // it could not be written down
 }
 
 // --- sites

@@ -50,6 +50,7 @@ class JobTable {
     AccessTable* access = nullptr;
     std::function<void(const SiteName&, wire::CoordinatorMessage)> send;         // to a connected site
     std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end its session; it comes back
+    SiteBoard::TrafficOf traffic;
     std::function<void(const JobId&)> finished;
     std::function<void(const JobId&, const Status&)> stopped;
     std::function<std::set<Digest>()> also_keep;  // blobs that no job has yet
@@ -65,8 +66,13 @@ class JobTable {
   // Durable when it returns.  False when the same job is there already.  Errors: InvalidArgument with what differs when
   // another one of that name is; Storage.
   StatusOr<bool> Add(Submission submission);
-  // The job ends as cancelled; its sites are told.  Errors: FailedPrecondition when it is over.
-  Status Abort(const JobId& job, const std::string& message);
+  // The job ends as cancelled; its sites are told.  Errors: FailedPrecondition when it is over; Storage when that could
+  // not be written down.
+  Status Abort(const JobId& job, const std::string& by, const std::string& reason);
+  // Of a job that runs: nothing new is opened until it is resumed.  Fine when it is so already.  Errors:
+  // FailedPrecondition when it does not run, Storage.
+  Status Pause(const JobId& job, const std::string& by);
+  Status Resume(const JobId& job, const std::string& by);
 
   void SiteConnected(const SiteName& site, const wire::Capability& capability);
   void SiteDisconnected(const SiteName& site, const Status& reason);
@@ -93,6 +99,8 @@ class JobTable {
  private:
   Status LoadJob(const JobId& job);
   void FillSlots();
+  Status TellRunning(const JobId& job, const Input& word);
+  Status AbortFromOutside(JobEntry* entry, const std::string& message);
   Status OpenRunner(JobEntry* entry);
   void StartRunner(JobEntry* entry);
   void OnFinished(const JobId& job);

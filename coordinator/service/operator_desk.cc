@@ -22,7 +22,10 @@ constexpr auto kLogPoll = std::chrono::milliseconds(250);
 Right RightFor(const wire::OperatorRequest& request) {
   if (std::holds_alternative<wire::SubmitJob>(request) || std::holds_alternative<wire::PutChunk>(request))
     return Right::kSubmit;
-  return std::holds_alternative<wire::AbortJob>(request) ? Right::kAbort : Right::kView;
+  const bool holds_up = std::holds_alternative<wire::AbortJob>(request) ||
+                        std::holds_alternative<wire::PauseJob>(request) ||
+                        std::holds_alternative<wire::ResumeJob>(request);
+  return holds_up ? Right::kAbort : Right::kView;
 }
 
 bool IsForSites(const wire::OperatorRequest& request) {
@@ -275,14 +278,25 @@ void OperatorDesk::On(const Who&, const wire::GetChunk& request, const Answer& a
   });
 }
 
-// --- abort
+// --- abort, pause, resume
 
 void OperatorDesk::On(const Who& who, const wire::AbortJob& request, const Answer& answer) {
-  const std::string message =
-      Concat("aborted by ", who.name, request.reason.empty() ? "" : ": ", request.reason.substr(0, 1000));
-  if (const Status status = table_->Abort(request.job, message); !status.ok()) return answer(status);
+  AnswerStatus(table_->Abort(request.job, who.name, request.reason.substr(0, 1000)), request.job, answer);
+}
+
+void OperatorDesk::On(const Who& who, const wire::PauseJob& request, const Answer& answer) {
+  AnswerStatus(table_->Pause(request.job, who.name), request.job, answer);
+}
+
+void OperatorDesk::On(const Who& who, const wire::ResumeJob& request, const Answer& answer) {
+  AnswerStatus(table_->Resume(request.job, who.name), request.job, answer);
+}
+
+// What became of the job, or why that could not be done.
+void OperatorDesk::AnswerStatus(const Status& done, const JobId& job, const Answer& answer) const {
+  if (!done.ok()) return answer(done);
   answer(wire::OperatorReply(
-      wire::Document{StatusDocument(*table_, *table_->Find(request.job), Reader{}, SystemClock().Now()).dump()}));
+      wire::Document{StatusDocument(*table_, *table_->Find(job), Reader{}, SystemClock().Now()).dump()}));
 }
 
 }  // namespace consilium::coordinator

@@ -48,6 +48,9 @@ class OperatorDesk final : public transport::OperatorEvents {
   void On(const Who& who, const wire::DescribeJob& request, const Answer& answer);
   void On(const Who& who, const wire::ExplainJob& request, const Answer& answer);
   void On(const Who& who, const wire::AbortJob& request, const Answer& answer);
+  void On(const Who& who, const wire::PauseJob& request, const Answer& answer);
+  void On(const Who& who, const wire::ResumeJob& request, const Answer& answer);
+  void AnswerStatus(const Status& done, const JobId& job, const Answer& answer) const;
   void On(const Who& who, const wire::ReadLog& request, const Answer& answer);
   void On(const Who& who, const wire::OfferFile& request, const Answer& answer);
   void On(const Who& who, const wire::GetChunk& request, const Answer& answer);

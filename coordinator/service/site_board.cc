@@ -14,9 +14,15 @@ bool SiteBoard::Hear(const SiteName& site, const wire::Heartbeat& beat, Instant 
   const bool news = beat.phase != note.beat.phase || beat.task != note.beat.task ||
                     beat.progress >= note.told_progress + kProgressStep;
   note.beat = beat;
+  if (note.heard) note.silence_max = std::max(note.silence_max, now - *note.heard);
   note.heard = now;
   if (news) note.told_progress = beat.progress;
   return news;
+}
+
+std::string SiteBoard::NewTrouble(const SiteName& site, const wire::Heartbeat& beat) const {
+  const auto found = notes_.find(site);
+  return found != notes_.end() && found->second.beat.trouble == beat.trouble ? "" : beat.trouble;
 }
 
 void SiteBoard::Take(const Record& record) {
@@ -49,6 +55,15 @@ Json DropsJson(const JobMachine& machine, const SiteName& site) {
   return json;
 }
 
+Json TrafficJson(const transport::Traffic& traffic) {
+  return {{"bytes_sent", traffic.bytes_sent},
+          {"bytes_received", traffic.bytes_received},
+          {"chunks_sent", traffic.chunks_sent},
+          {"chunks_received", traffic.chunks_received},
+          {"send_bytes_per_second", traffic.send_bytes_per_second},
+          {"receive_bytes_per_second", traffic.receive_bytes_per_second}};
+}
+
 Json WaitJson(const Wait& wait, Instant now) {
   return {{"what", wait.what},
           {"who", wait.who},
@@ -79,6 +94,7 @@ Json SiteBoard::SiteToJson(const JobMachine& machine, const SiteName& site, bool
                {"metrics", MetricsJson(busy && !note.beat.metrics.empty() ? note.beat.metrics : note.metrics)},
                {"bytes", note.bytes},
                {"silent_seconds", heard ? Json(Seconds(now - *heard)) : Json(nullptr)},
+               {"silent_seconds_max", Seconds(note.silence_max)},
                {"silent", machine.IsSilent(site, now)},
                {"waiting", note.beat.waiting.size()},
                {"download_bytes_per_second", note.beat.download_bytes_per_second},
@@ -90,6 +106,7 @@ Json SiteBoard::SiteToJson(const JobMachine& machine, const SiteName& site, bool
     json["failure"] = work->second.last_failure->message;
   else if (!machine.state().HealthOf(site).last_failure.empty())
     json["last_failure"] = machine.state().HealthOf(site).last_failure;
+  if (traffic_of_) json["traffic"] = TrafficJson(traffic_of_(site));
   if (busy && !note.beat.trouble.empty()) json["trouble"] = note.beat.trouble;
   if (const std::string why = machine.WhyUnfit(site); !why.empty()) json["unfit"] = why;
   return json;

@@ -19,38 +19,50 @@ std::string Listed(const std::vector<std::string>& items) {
   return text;
 }
 
+std::string NotConnected(const EventDigest& events, const SiteName& site, WallTime wall_now) {
+  const auto departed = events.departed.find(site.value());
+  if (departed == events.departed.end()) return "not connected since the coordinator started";
+  return Concat("not connected for ", InWords(std::chrono::duration<double>(wall_now - departed->second.when).count()),
+                " (", departed->second.reason, ")");
+}
+
+// What a site is seen to do, without its words: they are for operators and the site itself.
+std::string SeenToDo(const Json& row) {
+  const std::string phase = row.value("phase", "idle");
+  std::string text = phase == "idle" ? "connected; has not begun yet"
+                                     : Concat(phase, " ", std::llround(100 * row.value("progress", 0.0)), " %");
+  if (row.contains("silent_seconds") && row["silent_seconds"].is_number() && row["silent_seconds"] > 10.0)
+    text += ", but silent for " + InWords(row["silent_seconds"].get<double>());
+  return text;
+}
+
 // One awaited site: what it is awaited for, and what is known about it.
-Json AwaitedSite(const JobTable& table, const JobMachine& machine, const Json& row, const SiteName& site,
+Json AwaitedSite(const JobTable& table, const JobMachine& machine, const Wait& wait, const Json& board,
                  const EventDigest& events, WallTime wall_now, const Reader& reader) {
-  const bool gathering = machine.state().phase() == Phase::kGathering;
-  Json json = {{"site", site.value()}, {"for", gathering ? "connection" : "answer"}};
+  const SiteName site(wait.who);
+  const bool theirs = !reader.is_operator() && reader.site != site;
+  Json row = Json::object();
+  for (const Json& candidate : board["sites"])
+    if (candidate["site"] == site.value()) row = candidate;
+  const std::string unfit = machine.WhyUnfit(site);
+  Json json = {{"site", site.value()}, {"what", wait.what}};
   if (!table.IsConnected(site)) {
     json["for"] = "connection";
-    const auto departed = events.departed.find(site.value());
-    json["detail"] = departed == events.departed.end()
-                         ? std::string("not connected since the coordinator started")
-                         : Concat("not connected for ",
-                                  InWords(std::chrono::duration<double>(wall_now - departed->second.when).count()),
-                                  " (", departed->second.reason, ")");
+    json["detail"] = NotConnected(events, site, wall_now);
     return json;
   }
+  json["for"] = unfit.empty() ? machine.state().phase() == Phase::kGathering ? "connection" : "answer" : "software";
   const wire::TaskKey* in_hand = table.desk().InHand(site);
-  const std::string phase = row.value("phase", "idle");
-  if (in_hand != nullptr && in_hand->job != machine.state().opened().job)
-    json["detail"] = reader.is_operator() ? Concat("busy with job '", in_hand->job, "'; this one is next in its line")
-                                          : std::string("busy with another job");
-  else if (phase == "idle")
-    json["detail"] = "connected; has not begun yet";
-  else
-    json["detail"] = Concat(phase, " ", std::llround(100 * row.value("progress", 0.0)), " %");
-  if (row.contains("trouble"))
-    json["detail"] = Concat(json["detail"].get<std::string>(), ": ", row["trouble"].get<std::string>());
-  if (row.contains("silent_seconds") && row["silent_seconds"].is_number() && row["silent_seconds"] > 10.0)
-    json["detail"] =
-        Concat(json["detail"].get<std::string>(), ", but silent for ", InWords(row["silent_seconds"].get<double>()));
-  if (reader.is_operator() && row.contains("failure"))
-    json["detail"] =
-        Concat(json["detail"].get<std::string>(), "; it failed before: ", row["failure"].get<std::string>());
+  std::string detail = SeenToDo(row);
+  if (!unfit.empty())
+    detail = unfit;
+  else if (in_hand != nullptr && in_hand->job != machine.state().opened().job)
+    detail = reader.is_operator() ? Concat("busy with job '", in_hand->job, "'; this one is next in its line")
+                                  : std::string("busy with another job");
+  else if (!theirs && row.contains("trouble"))
+    detail += ": " + row["trouble"].get<std::string>();
+  if (!theirs && row.contains("failure")) detail += "; it failed before: " + row["failure"].get<std::string>();
+  json["detail"] = detail;
   return json;
 }
 
@@ -72,33 +84,40 @@ Json ActiveWhy(const JobTable& table, const JobEntry& entry, const Reader& reade
   const Json board = entry.runner->board().ToJson(machine, now);
   const double since = Seconds(now - machine.phase_since());
   Json json = {{"since_seconds", since}, {"awaited", Json::array()}};
-  std::vector<std::string> absent, busy;
-  for (const SiteName& site : machine.awaited()) {
-    Json row = Json::object();
-    for (const Json& candidate : board["sites"])
-      if (candidate["site"] == site.value()) row = candidate;
-    Json awaited = AwaitedSite(table, machine, row, site, events, wall_now, reader);
-    const std::string text = Concat(site, " (", awaited["detail"].get<std::string>(), ")");
-    (awaited["for"] == "connection" ? absent : busy).push_back(text);
+  const std::vector<Wait> waits = machine.waiting(now);
+  std::vector<std::string> absent, busy, unfit, ours, mends;
+  for (const Wait& wait : waits) {
+    if (wait.whom == Wait::Whom::kCoordinator) ours.push_back(wait.state + " " + wait.what);
+    if (wait.whom != Wait::Whom::kSite) continue;
+    Json awaited = AwaitedSite(table, machine, wait, board, events, wall_now, reader);
+    const std::string text = Concat(wait.who, " (", awaited["detail"].get<std::string>(), ")");
+    (awaited["for"] == "connection" ? absent : awaited["for"] == "software" ? unfit : busy).push_back(text);
     json["awaited"].push_back(std::move(awaited));
   }
+  if (reader.is_operator()) json["waiting"] = board["waiting"];  // in it are other sites' words
   const std::string where = state.all_rounds_done()
                                 ? "the evaluation after the last round"
                                 : Concat("round ", ToInt(state.round()) + 1, " of ", ToInt(state.plan().rounds));
+  const std::string so_far = Concat(", for ", InWords(since), " so far.");
   std::string answer;
   if (state.phase() == Phase::kFolding)
-    answer = Concat("It waits for nobody: ", where, " is being averaged, for ", InWords(since), " so far.");
+    answer = Concat("It waits for nobody: ", where, " is being averaged", so_far);
   else if (!absent.empty())
-    answer = Concat("It waits for ", Listed(absent), " in ", where, ", for ", InWords(since), " so far.",
-                    busy.empty() ? "" : " At work: " + Listed(busy) + ".");
+    answer = Concat("It waits for ", Listed(absent), " in ", where, so_far);
+  else if (!unfit.empty())
+    answer = Concat("It waits for newer software at ", Listed(unfit), " in ", where, so_far);
   else if (!busy.empty())
     answer =
         Concat("It is not held up: ", where, " has been worked on for ", InWords(since), " by ", Listed(busy), ".");
+  else if (!ours.empty())
+    answer = Concat("It waits for nobody in ", where, ": the coordinator is ", Listed(ours), so_far);
   else
     answer = Concat("It is not held up: ", where, " is about to go on.");
+  if (!absent.empty() && !unfit.empty()) answer += " Its software is too old: " + Listed(unfit) + ".";
+  if ((!absent.empty() || !unfit.empty()) && !busy.empty()) answer += " At work: " + Listed(busy) + ".";
   // Of all that is waited for, what ends first.
   std::optional<Wait> next;
-  for (const Wait& wait : machine.waiting(now))
+  for (const Wait& wait : waits)
     if (wait.until && (!next || *wait.until < *next->until)) next = wait;
   if (next) {
     json["until_seconds"] = std::max(0.0, Seconds(*next->until - now));
@@ -110,9 +129,14 @@ Json ActiveWhy(const JobTable& table, const JobEntry& entry, const Reader& reade
   }
   if (state.paused_by()) {
     json["paused_by"] = *state.paused_by();
-    answer = Concat("It is paused by ", *state.paused_by(), ". ", answer);
+    // What is open goes on; nothing else is opened.
+    const bool open = state.phase() != Phase::kGathering;
+    answer = Concat("It is paused by ", *state.paused_by(), open ? ". What is open goes on. " + answer : ".");
+    mends.push_back("go on with consilium resume " + entry.submission.job.value());
   }
-  if (!absent.empty()) json["mend"] = "start consilium client at the sites that are not connected";
+  if (!absent.empty()) mends.push_back("start consilium client at the sites that are not connected");
+  if (!unfit.empty()) mends.push_back("install a newer version of consilium where it is too old");
+  if (!mends.empty()) json["mend"] = Listed(mends);
   const std::optional<double> pace = SecondsPerRound(events);
   if (pace && !state.all_rounds_done()) {
     json["eta_seconds"] = *pace * (ToInt(state.plan().rounds) - ToInt(state.round()));

@@ -52,7 +52,7 @@ Status LocalFederation::StartCoordinator() {
                                         "--state",
                                         state.string(),
                                         "--listen",
-                                        Concat("127.0.0.1:", port_)};
+                                        Concat(options_.address, ":", port_)};
   if (!options_.job.empty())
     arguments.insert(arguments.end(), {"--job", options_.job.string(), "--initial-model",
                                        options_.initial_model.string(), "--exit-when-done"});
@@ -84,9 +84,9 @@ Status LocalFederation::StartClient(const std::string& site, const fs::path& dat
                                         "--data",
                                         data.string(),
                                         "--state",
-                                        (options_.folder / "clients" / site).string(),
+                                        client_folder(site).string(),
                                         "--coordinator",
-                                        Concat("127.0.0.1:", port_)};
+                                        Concat(options_.address, ":", port_)};
   if (!options_.job.empty()) arguments.push_back("--exit-when-done");
   if (!options_.trainer.empty()) arguments.insert(arguments.end(), {"--trainer", options_.trainer.string()});
   arguments.insert(arguments.end(), options_.client_arguments.begin(), options_.client_arguments.end());

@@ -19,7 +19,8 @@ class LocalFederation {
     std::vector<std::string> sites;
     std::filesystem::path job;  // the job file; empty: the coordinator serves what operators submit, until it is killed
     std::filesystem::path initial_model;
-    std::filesystem::path trainer;  // a stub; empty: the real consilium-trainer
+    std::string address = "127.0.0.1";  // of the coordinator
+    std::filesystem::path trainer;      // a stub; empty: the real consilium-trainer
     std::map<std::string, std::string> environment;
     Json operators = Json::array();                  // as in project.yaml
     std::vector<std::string> coordinator_arguments;  // beside the usual ones
@@ -55,6 +56,7 @@ class LocalFederation {
   StatusOr<Json> Result() const;
 
   std::filesystem::path state_folder() const { return options_.folder / "coordinator"; }
+  std::filesystem::path client_folder(const std::string& site) const { return options_.folder / "clients" / site; }
   std::filesystem::path job_folder() const;
   std::filesystem::path job_folder(const std::string& job) const { return state_folder() / "jobs" / job; }
   std::filesystem::path log(const std::string& party) const { return options_.folder / (party + ".log"); }

@@ -6,6 +6,7 @@
 // "idle": true, "hold": ["train-0"]}.  An idle one hands the model back as it is.  A round in
 // fail_rounds is refused with the message, one in die_rounds ends the process by a signal; only attempt 0 of each.
 // A task in hold goes on when DATA/go-train-0 is there: so a test can act while the task certainly runs.
+// While there is a file DATA/disk-full, training fails for want of space.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -110,6 +111,8 @@ wire::WorkerMessage Serve(int socket, const wire::WorkerTask& task) {
     if (!model.ok()) return wire::WorkerFailed{task.task, model.code(), model.status().message()};
     return wire::WorkerDone{task.task, 1, {{"dice", model->values()[0]}, {"cases", 2}}};
   }
+  if (std::filesystem::exists(std::filesystem::path(task.data_dir) / "disk-full"))
+    return wire::WorkerFailed{task.task, StatusCode::kStorage, "writing the update: No space left on device"};
   if (const Status status = Train(task, *behaviour); !status.ok())
     return wire::WorkerFailed{task.task, status.code(), status.message()};
   return wire::WorkerDone{

@@ -3,6 +3,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "comm/transport/grpc/client_session.h"
@@ -18,9 +19,11 @@ namespace {
 
 class GrpcSiteTransport final : public SiteTransport {
  public:
-  GrpcSiteTransport(GrpcClientOptions options, std::shared_ptr<grpc::Channel> channel, SiteEvents* events)
+  GrpcSiteTransport(GrpcClientOptions options, const std::shared_ptr<grpc::Channel>& channel,
+                    const std::shared_ptr<grpc::Channel>& transfer_channel, SiteEvents* events)
       : options_(std::move(options)),
         stub_(v1::Federation::NewStub(channel)),
+        transfer_stub_(v1::Federation::NewStub(transfer_channel)),
         session_(stub_.get(), events, options_.queued_messages_max) {}
   ~GrpcSiteTransport() override { Close(); }
 
@@ -42,23 +45,25 @@ class GrpcSiteTransport final : public SiteTransport {
   }
 
  private:
-  TransferOptions transfers() { return {stub_.get(), &calls_, options_.stall_timeout, session_.minor(), &traffic_}; }
+  TransferOptions transfers() {
+    return {transfer_stub_.get(), &calls_, options_.stall_timeout, session_.minor(), &traffic_};
+  }
 
   const GrpcClientOptions options_;
-  const std::unique_ptr<v1::Federation::Stub> stub_;
+  const std::unique_ptr<v1::Federation::Stub> stub_, transfer_stub_;
   OpenCalls calls_;
   TrafficMeter traffic_;
   ClientSession session_;
 };
 
 std::shared_ptr<grpc::Channel> MakeChannel(const GrpcClientOptions& options, const std::optional<Proxy>& proxy,
-                                           const OwnCertificate& own) {
+                                           const OwnCertificate& own, const ChannelTiming& timing) {
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = own.ca_pem;
   tls.pem_private_key = own.key_pem;
   tls.pem_cert_chain = own.certificate_pem;
   grpc::ChannelArguments arguments;
-  TuneChannel(&arguments, options.keepalive);
+  TuneChannel(&arguments, timing);
   // Who the coordinator is, its certificate says; the address is only the way there.
   arguments.SetSslTargetNameOverride(CoordinatorDnsName(own.self.project, options.coordinator_name));
   // The proxy is chosen here and not by gRPC, whose rules about the environment are not those of other programs, and
@@ -102,6 +107,15 @@ Status Connect(grpc::Channel* channel, const GrpcClientOptions& options, const s
   }
 }
 
+// Blobs have a TCP connection of their own, made with the first of them: on a slow line megabytes wait in the socket's
+// buffer, and a heartbeat behind them would come too late.  There the answer to a ping waits as well, so this
+// connection is given the time of a piece; that the line is dead is seen by the other one.
+StatusOr<std::shared_ptr<grpc::Channel>> MakeTransferChannel(const GrpcClientOptions& options,
+                                                             const OwnCertificate& own) {
+  ASSIGN_OR_RETURN(const std::optional<Proxy> proxy, ChooseProxy(options.proxy, options.host, ProcessEnvironment()));
+  return MakeChannel(options, proxy, own, {options.keepalive, std::max(options.keepalive, options.stall_timeout)});
+}
+
 }  // namespace
 
 GrpcClientOptions ClientOptionsFrom(const Kit& kit) {
@@ -115,7 +129,7 @@ GrpcClientOptions ClientOptionsFrom(const Kit& kit) {
 
 StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const GrpcClientOptions& options, const OwnCertificate& own) {
   ASSIGN_OR_RETURN(const std::optional<Proxy> proxy, ChooseProxy(options.proxy, options.host, ProcessEnvironment()));
-  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, proxy, own);
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(options, proxy, own, {options.keepalive});
   RETURN_IF_ERROR(Connect(channel.get(), options, proxy, own));
   return channel;
 }
@@ -125,7 +139,8 @@ StatusOr<std::unique_ptr<SiteTransport>> ConnectGrpc(GrpcClientOptions options, 
   CONSILIUM_CHECK(options.blobs != nullptr && events != nullptr, "the transport needs a blob store and events");
   ASSIGN_OR_RETURN(const OwnCertificate own, LoadOwnCertificate(options.tls, Role::kSite));
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, OpenChannel(options, own));
-  auto transport = std::make_unique<GrpcSiteTransport>(std::move(options), channel, events);
+  ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> transfer_channel, MakeTransferChannel(options, own));
+  auto transport = std::make_unique<GrpcSiteTransport>(std::move(options), channel, transfer_channel, events);
   transport->Start();
   return std::unique_ptr<SiteTransport>(std::move(transport));
 }

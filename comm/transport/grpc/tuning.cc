@@ -44,7 +44,7 @@ void TuneServer(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
-void TuneChannel(grpc::ChannelArguments* arguments, Duration keepalive) {
+void TuneChannel(grpc::ChannelArguments* arguments, const ChannelTiming& timing) {
   arguments->SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments->SetMaxSendMessageSize(kMessageBytesMax);
   arguments->SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -54,8 +54,8 @@ void TuneChannel(grpc::ChannelArguments* arguments, Duration keepalive) {
   arguments->SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments->SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments->SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kHandshakeTimeoutMs);  // despite its name, a try's least timeout
-  arguments->SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(keepalive));
-  arguments->SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments->SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(timing.keepalive));
+  arguments->SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(timing.unanswered_max));
   arguments->SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments->SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 }

@@ -13,6 +13,10 @@ namespace consilium::transport {
 inline constexpr std::size_t kPieceBytes = 256 << 10;
 
 void TuneServer(grpc::ServerBuilder* builder);
-void TuneChannel(grpc::ChannelArguments* arguments, Duration keepalive);
+struct ChannelTiming {
+  Duration keepalive{};                                // without a word of the peer, then it is asked for one
+  Duration unanswered_max = std::chrono::seconds(10);  // then the connection is taken for dead
+};
+void TuneChannel(grpc::ChannelArguments* arguments, const ChannelTiming& timing);
 
 }  // namespace consilium::transport

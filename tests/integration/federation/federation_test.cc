@@ -89,6 +89,14 @@ class Trial {
     ASSERT_TRUE(came.ok()) << wanted << ": " << came;
   }
 
+  // Events of that name about that site, so far.
+  std::size_t Count(const std::string& event, const std::string& site) {
+    std::size_t count = 0;
+    for (const Json& line : federation().Events())
+      count += line.value("event", "") == event && line.value("site", "") == site ? 1 : 0;
+    return count;
+  }
+
   // The finished job's result; the weights in the final file are those of the result.
   Json AwaitResult() {
     const StatusOr<ExitResult> end = federation().AwaitEnd(kPatience);
@@ -177,27 +185,42 @@ TEST(Federation, TheCoordinatorKilledInEachPhaseEndsInTheSameWeights) {
 }
 
 TEST(Federation, InModeWaitAKilledClientComesBackAndTheWeightsAreTheSame) {
-  Trial trial({.mode = "wait", .delay_ms = 300});
+  Trial trial({.mode = "wait",
+               .delay_ms = 50,
+               .behaviour = {{"a", {{"hold", {"train-1", "evaluate-2"}}}}, {"b", {{"hold", {"train-0"}}}}}});
   trial.Start();
   trial.Await("progress", {{"site", "b"}, {"round", 0}, {"phase", "training"}});
   trial.federation().KillClient("b");  // while its trainer works
   trial.StartClient("b");
+  trial.LetGo("b", "train-0");
   trial.Await("update_accepted", {{"site", "c"}, {"round", 1}});
   trial.federation().KillClient("c");  // its update is there
   trial.StartClient("c");
+  trial.LetGo("a", "train-1");
   trial.Await("evaluation_opened");
   trial.federation().KillClient("a");
   trial.StartClient("a");
+  trial.LetGo("a", "evaluate-2");
   ExpectUndisturbed(trial.AwaitResult());
 }
 
 TEST(Federation, InModeCloseARoundClosesWithoutAKilledClientWhichThenJoinsTheNext) {
-  Trial trial({.mode = "close", .sites_min = 2, .deadline = "4s", .delay_ms = 400});
+  // c is held, so that the round that follows lasts until b is there again.
+  Trial trial({.mode = "close",
+               .sites_min = 2,
+               .deadline = "6s",
+               .delay_ms = 50,
+               .behaviour = {{"b", {{"hold", {"train-0"}}}}, {"c", {{"hold", {"train-1"}}}}}});
   trial.Start();
   trial.Await("progress", {{"site", "b"}, {"round", 0}, {"phase", "training"}});
   trial.federation().KillClient("b");
   trial.Await("round_closed", {{"round", 0}, {"contributors", {"a", "c"}}, {"missing", {"b"}}});
+  const std::size_t connected = trial.Count("site_connected", "b");
   trial.StartClient("b");
+  const Status back = trial.federation().AwaitEvent(
+      [&](const Json&) { return trial.Count("site_connected", "b") > connected; }, kPatience);
+  ASSERT_TRUE(back.ok()) << back;
+  trial.LetGo("c", "train-1");
   trial.Await("update_accepted", {{"site", "b"}});
   const Json result = trial.AwaitResult();
   EXPECT_EQ(result["rounds_done"], 3);
@@ -205,11 +228,12 @@ TEST(Federation, InModeCloseARoundClosesWithoutAKilledClientWhichThenJoinsTheNex
 }
 
 TEST(Federation, TooFewUpdatesAtTheDeadlineFailTheJobAndNameTheMissing) {
-  Trial trial({.mode = "close",
-               .sites_min = 2,
-               .deadline = "2s",
-               .delay_ms = 200,
-               .behaviour = {{"c", {{"fail_rounds", {{"0", "the scanner's disk is gone"}}}}}}});
+  Trial trial(
+      {.mode = "close",
+       .sites_min = 2,
+       .deadline = "2s",
+       .delay_ms = 200,
+       .behaviour = {{"b", {{"hold", {"train-0"}}}}, {"c", {{"fail_rounds", {{"0", "the scanner's disk is gone"}}}}}}});
   trial.Start();
   trial.Await("progress", {{"site", "b"}, {"phase", "training"}});
   trial.federation().KillClient("b");
@@ -268,7 +292,7 @@ TEST(Federation, OtherSettingsUnderTheSameNameAreRefusedWithTheDifference) {
 }
 
 TEST(Federation, AStoppedCoordinatorSaysThatTheJobCanGoOnAndItDoesWithoutItsJobFile) {
-  Trial trial({.delay_ms = 50});
+  Trial trial({.delay_ms = 20, .behaviour = {{"a", {{"hold", {"train-1", "train-2"}}}}}});
   trial.Start();
   trial.Await("model_published", {{"round", 0}});
   trial.federation().KillCoordinator();
@@ -280,6 +304,7 @@ TEST(Federation, AStoppedCoordinatorSaysThatTheJobCanGoOnAndItDoesWithoutItsJobF
                                        state.string(), "--listen", Concat("127.0.0.1:", trial.federation().port())},
                          .output = trial.scratch("again.txt")});
   ASSERT_TRUE(coordinator.ok()) << coordinator.status();
+  trial.LetGo("a", "train-1");
   trial.Await("model_published", {{"round", 1}});
   coordinator->Signal(SIGTERM);
   const StatusOr<ExitResult> stopped = coordinator->Wait(kPatience);
@@ -288,6 +313,7 @@ TEST(Federation, AStoppedCoordinatorSaysThatTheJobCanGoOnAndItDoesWithoutItsJobF
   EXPECT_THAT(ReadFile(trial.scratch("again.txt")).value(),
               HasSubstr("the jobs go on when the coordinator is started again"));
   ASSERT_TRUE(trial.federation().StartCoordinator().ok());
+  trial.LetGo("a", "train-2");
   ExpectUndisturbed(trial.AwaitResult());
 }
 
@@ -316,7 +342,7 @@ TEST(Federation, AFullDiskEndsTheCoordinatorWithExitCode6BeforeAnythingIsPromise
 }
 
 TEST(Federation, ADiskTooFullForUpdatesDelaysTheJobAndDoesNotSpoilIt) {
-  Trial trial({.delay_ms = 20});
+  Trial trial({.delay_ms = 20, .behaviour = {{"a", {{"hold", {"train-0"}}}}}});
   trial.Start();
   trial.Await("round_opened", {{"round", 0}});
   trial.federation().KillCoordinator();
@@ -337,6 +363,7 @@ TEST(Federation, ADiskTooFullForUpdatesDelaysTheJobAndDoesNotSpoilIt) {
   EXPECT_THAT(log, HasSubstr("File too large"));
   EXPECT_EQ(cramped->Stop(kPatience).exit_code, 143);
   ASSERT_TRUE(trial.federation().StartCoordinator().ok());
+  trial.LetGo("a", "train-0");
   ExpectUndisturbed(trial.AwaitResult());
 }
 
@@ -357,6 +384,21 @@ TEST(Federation, AFullDiskEndsTheClientWithExitCode6AndItsTaskIsDoneWithMoreSpac
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->exit_code, 6) << ReadFile(trial.scratch("cramped.txt")).value();
   trial.StartClient("c");
+  ExpectUndisturbed(trial.AwaitResult());
+}
+
+TEST(Federation, ASiteWhoseDiskIsFullWhileItTrainsIsAwaitedAndSaysSo) {
+  Trial trial({.delay_ms = 20});
+  ASSERT_TRUE(WriteFileAtomic(trial.data("b") / "disk-full", std::string_view()).ok());
+  trial.Start();
+  const Status told = trial.federation().AwaitEvent(
+      [](const Json& event) {
+        return event.value("event", "") == "site_held_up" && event.value("site", "") == "b" &&
+               event.value("message", "").find("its disk is full") != std::string::npos;
+      },
+      kPatience);
+  ASSERT_TRUE(told.ok()) << told;
+  fs::remove(trial.data("b") / "disk-full");
   ExpectUndisturbed(trial.AwaitResult());
 }
 

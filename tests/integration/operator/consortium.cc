@@ -16,7 +16,8 @@ Consortium::Consortium(const Options& options) {
   EXPECT_TRUE(tensor::WriteParameters(model(), tensor::ParameterVector::Zeros(schema).value()).ok());
   for (const std::string site : {"a", "b", "c"}) {
     EXPECT_TRUE(MakeDirectories(scratch_ / ("data-" + site)).ok());
-    const Json stub = {{"site", site}, {"delay_ms", options.delay_ms}};
+    Json stub = {{"site", site}, {"delay_ms", options.delay_ms}};
+    if (options.behaviour.contains(site)) stub.update(options.behaviour.at(site));
     EXPECT_TRUE(WriteJson(scratch_ / ("data-" + site) / "stub.json", stub).ok());
   }
   StatusOr<LocalFederation> made = LocalFederation::Create(
@@ -43,6 +44,10 @@ void Consortium::StartClient(const std::string& site) {
 void Consortium::Start(const std::vector<std::string>& sites) {
   StartCoordinator();
   for (const std::string& site : sites) StartClient(site);
+}
+
+void Consortium::LetGo(const std::string& site, const std::string& task) {
+  ASSERT_TRUE(WriteFileAtomic(scratch_ / ("data-" + site) / ("go-" + task), std::string_view()).ok());
 }
 
 fs::path Consortium::WriteJob(const std::string& name, const JobOptions& options) {

@@ -18,6 +18,7 @@ class Consortium {
     std::vector<std::string> coordinator_arguments = {};
     std::int64_t min_cohort = 1;         // of the sites' policies
     std::string approval = "automatic";  // likewise
+    std::map<std::string, Json> behaviour = {};  // of a site's stub, beyond its name and delay
   };
   struct JobOptions {
     std::vector<std::string> sites = {"a", "b", "c"};
@@ -32,6 +33,9 @@ class Consortium {
   void Start(const std::vector<std::string>& sites = {"a", "b", "c"});
   void StartCoordinator();
   void StartClient(const std::string& site);
+
+  // Lets a site's task, which its stub's `hold` names, go on.
+  void LetGo(const std::string& site, const std::string& task);
 
   // NAME.yaml in the scratch folder.
   std::filesystem::path WriteJob(const std::string& name, const JobOptions& options);

@@ -135,6 +135,58 @@ TEST(Operator, AnAbortedJobEndsAtOnceAndTheNextOneGetsItsPlace) {
   EXPECT_THAT(final_model.output, AllOf(HasSubstr("there is no model of it yet"), HasSubstr("model_latest")));
 }
 
+TEST(Operator, APausedJobEndsItsRoundAndOpensNoOtherUntilItIsResumedAlsoAfterARestart) {
+  Consortium consortium({.behaviour = {{"c", {{"hold", {"train-0"}}}}}});
+  consortium.Start();
+  consortium.Submit("heart", {});
+  consortium.AwaitEvent("heart", "round_opened");
+  EXPECT_EQ(consortium.Run("board", {"pause", "heart"}).exit_code, 7);
+  EXPECT_EQ(consortium.Ask("ann", {"pause", "heart"}).value("paused_by", ""), "ann");
+  EXPECT_EQ(consortium.Ask("ann", {"pause", "heart"}).value("paused_by", ""), "ann") << "said again";
+  EXPECT_THAT(consortium.Ask("board", {"why", "heart"})["answer"].get<std::string>(),
+              AllOf(HasSubstr("It is paused by ann. What is open goes on."), HasSubstr("c (")));
+  consortium.LetGo("c", "train-0");
+  consortium.AwaitEvent("heart", "model_published");
+  const auto expect_rests = [&] {
+    const Json status = consortium.Ask("board", {"status", "heart"});
+    EXPECT_EQ(status.value("phase", ""), "gathering") << status;
+    EXPECT_EQ(status.value("paused_by", ""), "ann");
+    const Json why = consortium.Ask("board", {"why", "heart"});
+    EXPECT_THAT(why["answer"].get<std::string>(), HasSubstr("It is paused by ann."));
+    EXPECT_THAT(why["mend"].get<std::string>(), HasSubstr("consilium resume heart"));
+    EXPECT_THAT(consortium.Run("board", {"list"}).output, HasSubstr("paused by ann"));
+    int opened = 0;
+    for (const Json& event : consortium.Events("heart")) opened += event.value("event", "") == "round_opened" ? 1 : 0;
+    EXPECT_EQ(opened, 1);
+  };
+  expect_rests();
+  consortium.federation().KillCoordinator();
+  consortium.StartCoordinator();
+  consortium.AwaitEvent("heart", "recovered");
+  expect_rests();
+  EXPECT_EQ(consortium.Run("board", {"resume", "heart"}).exit_code, 7);
+  EXPECT_EQ(consortium.Run("ann", {"resume", "heart"}).exit_code, 0);
+  consortium.AwaitDigest("heart");
+  EXPECT_EQ(consortium.Run("ann", {"pause", "heart"}).exit_code, 1) << "over already";
+}
+
+TEST(Operator, StatusShowsHowFastEachSitesLineIs) {
+  Consortium consortium({.behaviour = {{"c", {{"hold", {"train-0"}}}}}});
+  consortium.Start();
+  consortium.Submit("heart", {.rounds = 1});
+  consortium.AwaitEvent("heart", "update_accepted", 2);
+  const std::uint64_t model = fs::file_size(consortium.model());
+  for (const Json& row : consortium.Ask("board", {"status", "heart"})["sites"]) {
+    EXPECT_GT(row["traffic"]["send_bytes_per_second"].get<double>(), 0) << row;
+    EXPECT_EQ(row["traffic"]["bytes_sent"], model) << row;
+    EXPECT_EQ(row["traffic"]["bytes_received"].get<std::uint64_t>() > 0, row["site"] != "c") << row;
+  }
+  EXPECT_THAT(consortium.Run("board", {"status", "heart"}).output,
+              AllOf(HasSubstr("DOWN"), HasSubstr("UP"), HasSubstr("B/s")));
+  consortium.LetGo("c", "train-0");
+  consortium.AwaitDigest("heart");
+}
+
 TEST(Operator, ADownloadGoesOnWhereItStoppedAndIsTheModel) {
   Consortium consortium({.parameters = 2'000'003});  // 8 chunks
   consortium.Start();
@@ -167,7 +219,7 @@ TEST(Operator, AVerbWithoutAKitOrACoordinatorSaysWhatToMend) {
                  {{"CONSILIUM_KIT", consortium.federation().kit("ann").string()}});
   EXPECT_EQ(nobody.exit_code, 1);
   EXPECT_THAT(nobody.output, HasSubstr("connection refused"));
-  for (const char* verb : {"submit", "list", "status", "log", "why", "abort", "download"}) {
+  for (const char* verb : {"submit", "list", "status", "log", "why", "pause", "resume", "abort", "download"}) {
     const ProgramResult help =
         RunProgram({"consilium", verb, "--help"}, consortium.scratch(std::string("help-") + verb));
     EXPECT_EQ(help.exit_code, 0);

@@ -12,6 +12,14 @@ using ::testing::HasSubstr;
 // Site b takes part in both.
 const Consortium::JobOptions kLeft{.sites = {"a", "b"}}, kRight{.sites = {"b", "c"}, .rounds = 4};
 
+// On a fast machine a job would be over before a test acts on what it saw of it: the last round of each waits.
+const Consortium::Options kHeldBack{.delay_ms = 50,
+                                    .behaviour = {{"a", {{"hold", {"train-2"}}}}, {"c", {{"hold", {"train-3"}}}}}};
+void LetGo(Consortium* consortium) {
+  consortium->LetGo("a", "train-2");
+  consortium->LetGo("c", "train-3");
+}
+
 struct Digests {
   std::string left, right;
   friend bool operator==(const Digests&, const Digests&) = default;
@@ -42,7 +50,7 @@ void SubmitBoth(Consortium* consortium) {
 }
 
 TEST(Recovery, TwoJobsAtOnceAndAKilledCoordinatorEndInTheUndisturbedWeights) {
-  Consortium consortium({.delay_ms = 200});
+  Consortium consortium(kHeldBack);
   consortium.Start();
   SubmitBoth(&consortium);
   for (const char* event : {"update_accepted", "round_closed"}) {
@@ -51,11 +59,12 @@ TEST(Recovery, TwoJobsAtOnceAndAKilledCoordinatorEndInTheUndisturbedWeights) {
     consortium.federation().KillCoordinator();
     consortium.StartCoordinator();  // carries on with both by itself
   }
+  LetGo(&consortium);
   EXPECT_EQ(AwaitBoth(&consortium), Undisturbed());
 }
 
 TEST(Recovery, AFollowedLogGoesOverARestartWithoutLossOrRepetition) {
-  Consortium consortium({.delay_ms = 200});
+  Consortium consortium(kHeldBack);
   consortium.Start();
   consortium.Submit("left", kLeft);
   const fs::path followed = consortium.scratch("followed");
@@ -68,6 +77,7 @@ TEST(Recovery, AFollowedLogGoesOverARestartWithoutLossOrRepetition) {
   consortium.AwaitEvent("left", "model_published");
   consortium.federation().KillCoordinator();
   consortium.StartCoordinator();
+  LetGo(&consortium);
   consortium.AwaitDigest("left");
   const StatusOr<ExitResult> ended = follower->Wait(kPatience);
   ASSERT_TRUE(ended.ok()) << ended.status();
@@ -81,7 +91,7 @@ TEST(Recovery, AFollowedLogGoesOverARestartWithoutLossOrRepetition) {
 }
 
 TEST(Recovery, AJobWhoseJournalIsDamagedStopsAloneAndSaysSo) {
-  Consortium consortium({.delay_ms = 100});
+  Consortium consortium(kHeldBack);
   consortium.Start();
   SubmitBoth(&consortium);
   consortium.AwaitEvent("left", "model_published");
@@ -91,6 +101,7 @@ TEST(Recovery, AJobWhoseJournalIsDamagedStopsAloneAndSaysSo) {
   fs::remove(folder / "journal.sqlite-wal");
   ASSERT_TRUE(WriteFileAtomic(folder / "journal.sqlite", std::string_view("this was a journal once")).ok());
   consortium.StartCoordinator();
+  LetGo(&consortium);
   EXPECT_EQ(consortium.AwaitDigest("right"), Undisturbed().right);
   const Json why = consortium.Ask("ann", {"why", "left"});
   EXPECT_EQ(why.value("state", ""), "stopped");
@@ -99,7 +110,7 @@ TEST(Recovery, AJobWhoseJournalIsDamagedStopsAloneAndSaysSo) {
 }
 
 TEST(Recovery, ABackupOfARunningCoordinatorRestoresToTheUndisturbedWeights) {
-  Consortium consortium({.delay_ms = 200});
+  Consortium consortium(kHeldBack);
   consortium.Start();
   SubmitBoth(&consortium);
   const auto run = [&](std::vector<std::string> arguments, const std::string& log) {
@@ -130,6 +141,7 @@ TEST(Recovery, ABackupOfARunningCoordinatorRestoresToTheUndisturbedWeights) {
   EXPECT_EQ(restored.exit_code, 0) << restored.output;
   EXPECT_THAT(restored.output, HasSubstr("Restored 2 jobs"));
   consortium.Start();
+  LetGo(&consortium);
   EXPECT_EQ(AwaitBoth(&consortium), Undisturbed());
   // At rest it can be packed as well.
   consortium.federation().KillCoordinator();

@@ -66,10 +66,11 @@ TEST(SessionJobs, ATrainersDeathIsInTheNextHeartbeatWithItsLastWords) {
 
 TEST(SessionJobs, HeartbeatsTellHowFastTheLastTransfersWere) {
   SessionStage stage;
-  wire::BlobManifest model = Blob("model");
-  model.bytes = 3'000'000;
-  stage.Welcome().Hear(wire::Task{Key(0), "{}", model, 0}).Advance(seconds(2)).Transferred();
+  stage.Welcome().Task(Key(0)).Advance(seconds(2)).Transferred(Unavailable("cut"), 3'000'000).Advance(seconds(2));
   EXPECT_DOUBLE_EQ(stage.last_beat().download_bytes_per_second, 1.5e6);
+  // The rest of it: what was there already does not count.
+  stage.Transferred(Status(), 800'000);
+  EXPECT_DOUBLE_EQ(stage.last_beat().download_bytes_per_second, 0.8e6);
 }
 
 TEST(SessionJobs, AuxiliaryStateIsFetchedAfterTheModelAndHandedToTheTrainer) {

@@ -264,6 +264,29 @@ TEST(SessionMachine, AFullDiskAtTheCoordinatorIsWaitedForNotReportedAsAFailure) 
   EXPECT_EQ(stage.TakeLines(), "upload trial/round 0.0 trial/update-0.0.safetensors\n");
 }
 
+TEST(SessionMachine, AFullDiskWhileTrainingIsWaitedForHoweverLongAndSaidInHeartbeats) {
+  SessionStage stage;
+  stage.Welcome().Task(Key(0)).Transferred().TakeLines();
+  for (int i = 0; i < 10; ++i) {
+    stage.Step(WorkerRefused{Key(0), StatusCode::kStorage, "writing the update: No space left on device"});
+    EXPECT_THAT(stage.last_beat().trouble,
+                HasSubstr("its disk is full, and it tries again until there is room: writing"));
+    EXPECT_FALSE(stage.last_beat().metrics.contains("trainer_deaths"));
+    stage.Advance(seconds(30));
+    EXPECT_EQ(stage.TakeLines(), "run trial/round 0.0 from state ''\n") << "try " << i;
+  }
+  stage.Trained(Key(0));
+  EXPECT_THAT(stage.TakeLines(), HasSubstr("upload trial/round 0.0"));
+}
+
+TEST(SessionMachine, AFullDiskWhileTrainingDoesNotOutliveItsTask) {
+  SessionStage stage;
+  stage.Welcome().Task(Key(0)).Transferred();
+  stage.Step(WorkerRefused{Key(0), StatusCode::kStorage, "full"}).TakeLines();
+  stage.Hear(wire::StandDown{Key(0), "the round is closed"}).Advance(minutes(2));
+  EXPECT_THAT(stage.TakeLines(), Not(HasSubstr("run")));
+}
+
 TEST(SessionMachine, AFullDiskWhileFetchingEndsTheClient) {
   SessionStage stage;
   stage.Welcome().Task(Key(0)).Transferred(Storage("No space left on device"));

@@ -28,7 +28,9 @@ class SessionStage {
   SessionStage& Task(const wire::TaskKey& task) { return Hear(wire::Task{task, "{}", Blob("model"), 0}); }
   SessionStage& Lose(const Status& reason = Unavailable("cut")) { return Step(ConnectionLost{reason, 1.0}); }
   // Ends the newest transfer.
-  SessionStage& Transferred(const Status& result = Status()) { return Step(TransferDone{last_transfer_, result}); }
+  SessionStage& Transferred(const Status& result = Status(), std::uint64_t bytes_moved = 0) {
+    return Step(TransferDone{last_transfer_, result, bytes_moved});
+  }
   SessionStage& Trained(const wire::TaskKey& task) {
     return Step(WorkerFinished{task, 5, {{"loss", 0.5}}, Blob(Concat("update ", task))});
   }

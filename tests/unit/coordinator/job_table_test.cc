@@ -74,7 +74,7 @@ TEST_F(JobTableTest, TheQueueIsByPriorityThenBySubmissionAndSurvivesARestart) {
     EXPECT_EQ(StandOf("first"), "running") << "who has begun goes on";
     EXPECT_THAT(Queue(), ElementsAre("urgent", "second", "third"));
   }
-  ASSERT_TRUE(table_->Abort(JobId("first"), "enough").ok());
+  ASSERT_TRUE(table_->Abort(JobId("first"), "ann", "enough").ok());
   EXPECT_EQ(StandOf("urgent"), "running");
   EXPECT_THAT(Queue(), ElementsAre("second", "third"));
 }
@@ -91,12 +91,12 @@ TEST_F(JobTableTest, TheSameJobAgainIsTheSameJobAndAnotherOneOfThatNameIsRefused
 TEST_F(JobTableTest, AnAbortedJobIsOverForGoodAndEachSiteIsToldOnce) {
   Add(Job("heart"));
   table_->SiteConnected(SiteName("a"), {});
-  ASSERT_TRUE(table_->Abort(JobId("heart"), "enough").ok());
+  ASSERT_TRUE(table_->Abort(JobId("heart"), "ann", "enough").ok());
   EXPECT_THAT(told_, ElementsAre("a: heart cancelled"));
-  EXPECT_EQ(table_->Abort(JobId("heart"), "again").code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(table_->Abort(JobId("heart"), "ann", "again").code(), StatusCode::kFailedPrecondition);
   Restart();
   EXPECT_EQ(StandOf("heart"), "aborted");
-  EXPECT_EQ(table_->Find(JobId("heart"))->outcome.message, "enough");
+  EXPECT_EQ(table_->Find(JobId("heart"))->outcome.message, "aborted by ann: enough");
   table_->SiteConnected(SiteName("a"), {});
   table_->SiteConnected(SiteName("b"), {});
   EXPECT_THAT(told_, ElementsAre("a: heart cancelled", "b: heart cancelled"));
@@ -106,11 +106,37 @@ TEST_F(JobTableTest, AnAbortedJobIsOverForGoodAndEachSiteIsToldOnce) {
   EXPECT_TRUE(table_->AllToldAndGone(JobId("heart")));
 }
 
+TEST_F(JobTableTest, AnAbortIsInTheJournalOfAJobThatRan) {
+  Add(Job("heart")), Add(Job("lung"));
+  ASSERT_TRUE(table_->Abort(JobId("heart"), "ann", "enough").ok());
+  table_.reset();  // lets go of the journals
+  const auto journal = Journal::Open(JobFolder(scratch_ / "state", JobId("heart")).journal()).value();
+  const std::vector<Bytes> records = journal->ReadAll().value();
+  ASSERT_FALSE(records.empty());
+  EXPECT_EQ(std::get<JobFinished>(DecodeRecord(records.back()).value()),
+            (JobFinished{StatusCode::kCancelled, "aborted by ann: enough"}));
+}
+
+TEST_F(JobTableTest, AJobThatRunsIsPausedAndResumedDurablyAndOthersAreNot) {
+  Add(Job("heart")), Add(Job("lung"));
+  const auto paused_by = [this] { return table_->Find(JobId("heart"))->runner->state().paused_by(); };
+  ASSERT_TRUE(table_->Pause(JobId("heart"), "ann").ok());
+  EXPECT_TRUE(table_->Pause(JobId("heart"), "eve").ok()) << "said again";
+  Restart();
+  EXPECT_EQ(paused_by(), "ann");
+  EXPECT_THAT(table_->Pause(JobId("lung"), "ann").message(), HasSubstr("does not run: it is queued"));
+  ASSERT_TRUE(table_->Resume(JobId("heart"), "eve").ok());
+  EXPECT_TRUE(table_->Resume(JobId("heart"), "eve").ok());
+  Restart();
+  EXPECT_EQ(paused_by(), std::nullopt);
+  EXPECT_EQ(table_->Resume(JobId("haert"), "eve").code(), StatusCode::kNotFound);
+}
+
 TEST_F(JobTableTest, AJobsModelGoesWithItUnlessAnotherNeedsIt) {
   Add(Job("one", 0, "shared")), Add(Job("two", 0, "shared")), Add(Job("three", 0, "own"));
   const Digest shared = DigestOf("shared"), own = DigestOf("own");
-  ASSERT_TRUE(table_->Abort(JobId("one"), "enough").ok());
-  ASSERT_TRUE(table_->Abort(JobId("three"), "enough").ok());
+  ASSERT_TRUE(table_->Abort(JobId("one"), "ann", "enough").ok());
+  ASSERT_TRUE(table_->Abort(JobId("three"), "ann", "enough").ok());
   EXPECT_TRUE(blobs_->Has(shared)) << "job two has not begun yet";
   EXPECT_FALSE(blobs_->Has(own));
   Restart();

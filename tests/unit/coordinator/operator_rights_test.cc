@@ -26,7 +26,8 @@ std::vector<Expectation> Expectations() {
           {wire::ListJobs{}, Right::kView, true},     {wire::DescribeJob{}, Right::kView, true},
           {wire::ExplainJob{}, Right::kView, true},   {wire::ReadLog{}, Right::kView, false},
           {wire::OfferFile{}, Right::kView, false},   {wire::GetChunk{}, Right::kView, false},
-          {wire::AbortJob{}, Right::kAbort, false}};
+          {wire::AbortJob{}, Right::kAbort, false},   {wire::PauseJob{}, Right::kAbort, false},
+          {wire::ResumeJob{}, Right::kAbort, false}};
 }
 
 TEST(OperatorRights, EachRequestNeedsItsRoleAndNoOther) {

@@ -40,6 +40,25 @@ TEST(SiteBoard, SaysWhoIsConnectedWhoIsAwaitedAndHowFarTheyAre) {
   EXPECT_EQ(c["phase"], "away");
 }
 
+TEST(SiteBoard, ShowsWhatTheTransportCarriedAndTheLongestSilenceOfAConnection) {
+  Stage stage({.mode = "wait"});
+  SiteBoard board([](const SiteName& site) {
+    return transport::Traffic{.bytes_sent = site.value() == "a" ? 3'000'000u : 0u, .send_bytes_per_second = 1.5e6};
+  });
+  const SiteName a("a");
+  const auto at = [](int seconds) { return Instant{} + std::chrono::seconds(seconds); };
+  board.Connected(a, at(0));
+  board.Hear(a, Beat(wire::SitePhase::kFetching, 0), at(4));
+  board.Hear(a, Beat(wire::SitePhase::kFetching, 0), at(11));
+  board.Connected(a, at(100));  // it was away, not silent
+  board.Hear(a, Beat(wire::SitePhase::kFetching, 0), at(103));
+  const Json sites = board.ToJson(stage.machine(), at(103))["sites"];
+  EXPECT_EQ(sites[0]["silent_seconds_max"], 7.0);
+  EXPECT_EQ(sites[0]["traffic"]["bytes_sent"], 3'000'000);
+  EXPECT_EQ(sites[0]["traffic"]["send_bytes_per_second"], 1.5e6);
+  EXPECT_EQ(sites[1]["traffic"]["bytes_sent"], 0);
+}
+
 TEST(SiteBoard, TellsHealthDropsWhatASiteLacksAndEveryWait) {
   Stage stage({.mode = "close", .more = R"(, "evaluate": {"every": 1})"});
   stage.Connect("a").Connect("b").Connect("c", wire::Capability{.trainer = "0.0.9"});

@@ -26,7 +26,9 @@ std::vector<OperatorRequest> AllRequests() {
           AbortJob{JobId("heart"), "a wrong label"},
           ReadLog{JobId("heart"), 1234567890123, 20000},
           OfferFile{JobId("heart"), "model"},
-          GetChunk{JobId("heart"), "model", Sha256Of("x"), 3}};
+          GetChunk{JobId("heart"), "model", Sha256Of("x"), 3},
+          PauseJob{JobId("heart")},
+          ResumeJob{JobId("heart")}};
 }
 
 std::vector<OperatorReply> AllReplies() {

@@ -21,29 +21,38 @@ Relay::~Relay() {
   stopping_ = true;
   ::shutdown(listener_, SHUT_RDWR);
   thread_.join();
+  for (std::thread& carrier : carriers_) carrier.join();
   ::close(listener_);
 }
 
 void Relay::Run() {
   while (!stopping_) {
-    const Socket near(::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC));
-    if (near.get() < 0) return;
-    const StatusOr<Socket> far = DialTcp("127.0.0.1", target_port_, SystemClock().Now() + std::chrono::seconds(5));
-    if (far.ok()) Carry(near, *far);
+    const int descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (descriptor < 0) return;
+    carriers_.emplace_back([this, descriptor] {
+      const Socket near(descriptor);
+      const StatusOr<Socket> far = DialTcp("127.0.0.1", target_port_, SystemClock().Now() + std::chrono::seconds(5));
+      if (far.ok()) Carry(near, *far);
+    });
   }
 }
 
 void Relay::Carry(const Socket& near, const Socket& far) {
   std::uint64_t left = cut_after_;
+  const std::uint64_t cuts = cuts_;
   char buffer[1 << 14];
-  while (!stopping_) {
+  while (!stopping_ && cuts == cuts_) {
     pollfd both[] = {{.fd = near.get(), .events = POLLIN}, {.fd = far.get(), .events = POLLIN}};
     if (::poll(both, 2, 50) < 0) return;
     for (int from = 0; from < 2; ++from) {
       if (both[from].revents == 0) continue;
       const ssize_t size = ::recv(both[from].fd, buffer, sizeof buffer, MSG_DONTWAIT);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (size <= 0 || static_cast<std::uint64_t>(size) > left) return;
+      if (size <= 0) return;
+      if (static_cast<std::uint64_t>(size) > left) {
+        ++cuts_;
+        return;
+      }
       left -= static_cast<std::uint64_t>(size);
       for (ssize_t done = 0; done < size;) {
         const ssize_t sent =
