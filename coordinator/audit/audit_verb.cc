@@ -7,6 +7,7 @@
 #include "comm/transport/kit.h"
 #include "privacy/pki/signer.h"
 #include "privacy/policy/audit_check.h"
+#include "privacy/policy/audit_compare.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -44,6 +45,9 @@ StatusOr<std::vector<CheckedLog>> CheckAll(const std::vector<std::string>& given
     if (expectations.heads.empty()) continue;
     ASSIGN_OR_RETURN(log.findings, policy::CheckAuditFile(log.file, expectations));
   }
+  for (CheckedLog& log : logs)
+    for (std::string& contradiction : policy::ContradictionsOf(log.findings, alone))
+      log.findings.faults.push_back(std::move(contradiction));
   return logs;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "comm/base/file.h"
+#include "privacy/policy/audit_compare.h"
 
 namespace consilium::policy {
 namespace {
@@ -92,6 +93,7 @@ StatusOr<AuditFindings> CheckAuditText(const std::string& text, const AuditExpec
         findings.newest_key = key, findings.signed_entries = findings.tree.size();
     }
     if (entry->type == kHeadSeen) TakeSeenHead(*entry, &findings.seen);
+    if (IsShared(entry->type)) findings.shared.push_back(*entry);
     if (findings.entries == 0) findings.actor = entry->actor;
     if (entry->actor != findings.actor)
       fault(Concat("written by '", entry->actor, "' in the log of '", findings.actor, "'"));

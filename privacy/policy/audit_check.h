@@ -31,6 +31,7 @@ struct AuditFindings {
   std::uint64_t signed_entries = 0;                // covered by the newest checkpoint whose signature holds
   std::optional<crypto::RawPublicKey> newest_key;  // that checkpoint's
   std::vector<SeenHead> seen;
+  std::vector<AuditEntry> shared;  // what another party's log speaks of too (audit_compare.h)
   Digest head;
   MerkleTree tree;
   std::vector<std::string> faults;  // "line 7: ..."; empty: it holds

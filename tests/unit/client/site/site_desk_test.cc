@@ -20,13 +20,19 @@ using ::testing::HasSubstr;
 
 class SiteDeskTest : public ::testing::Test {
  protected:
-  SiteDeskTest() {
+  // Made once; each test has a copy.
+  static void SetUpTestSuite() {
+    made_.emplace();
     coordinator::Project project;
     project.name = "heart";
     project.host = "localhost";
     project.port = 8443;
     project.sites = {SiteName("alpha"), SiteName("beta"), SiteName("gamma")};
-    CONSILIUM_CHECK(coordinator::MakeKits(project, scratch_ / "kits").ok());
+    CONSILIUM_CHECK(coordinator::MakeKits(project, *made_ / "kits").ok());
+  }
+  static void TearDownTestSuite() { made_.reset(); }
+  SiteDeskTest() {
+    fs::copy(*made_ / "kits", scratch_ / "kits", fs::copy_options::recursive);
     Open();
   }
   fs::path kit() const { return scratch_ / "kits" / "alpha"; }
@@ -68,6 +74,7 @@ class SiteDeskTest : public ::testing::Test {
     for (std::string line; std::getline(lines, line);) types.push_back(policy::ParseEntry(line)->type);
     return types;
   }
+  inline static std::optional<consilium::testing::ScratchFolder> made_;
   consilium::testing::ScratchFolder scratch_;
   std::unique_ptr<SiteDesk> desk_;
   std::string said_;

@@ -5,6 +5,7 @@
 
 #include "comm/base/file.h"
 #include "privacy/policy/audit_check.h"
+#include "privacy/policy/audit_compare.h"
 #include "tests/testing/run_program.h"
 
 namespace consilium::policy {
@@ -203,6 +204,50 @@ TEST(AuditLog, AnEntryOfAnotherWriterDoesNotBelong) {
   last.actor = "somebody";
   lines.back() = ToLine(last);
   EXPECT_THAT(book.Check(lines).faults, ::testing::Contains(HasSubstr("written by 'somebody' in the log of")));
+}
+
+// A coordinator's and a site's log of three rounds.
+class Story : public ::testing::Test {
+ protected:
+  Story() {
+    const auto hub = AuditLog::Open({.path = scratch_ / "hub", .actor = "hub"}).value();
+    const auto alpha = AuditLog::Open({.path = scratch_ / "alpha", .actor = "alpha"}).value();
+    EXPECT_TRUE(hub->Append("job_submitted", {{"job", "heart"}, {"digest", "d1"}}).ok());
+    for (int round = 0; round < 3; ++round) {
+      EXPECT_TRUE(alpha->Append("task_accepted", {{"job", "heart"}, {"round", round}, {"digest", "d1"}}).ok());
+      EXPECT_TRUE(alpha->Append("release", {{"job", "heart"}, {"update", Concat("u", round)}}).ok());
+      if (round == 1) continue;  // it came too late
+      EXPECT_TRUE(
+          hub->Append("update_accepted", {{"job", "heart"}, {"site", "alpha"}, {"update", Concat("u", round)}}).ok());
+    }
+  }
+  AuditFindings Findings(const std::string& name) const { return CheckAuditFile(scratch_ / name, {}).value(); }
+  testing::ScratchFolder scratch_;
+};
+
+TEST_F(Story, HonestLogsAgreeAlsoAboutAnUpdateThatNobodyTook) {
+  const std::vector<AuditFindings> logs = {Findings("hub"), Findings("alpha")};
+  for (const AuditFindings& log : logs) EXPECT_THAT(ContradictionsOf(log, logs), IsEmpty());
+}
+
+TEST_F(Story, ASitesLogThatWasCutContradictsWhatTheCoordinatorTook) {
+  std::string text = ReadFile(scratch_ / "alpha").value();
+  text.resize(text.rfind('\n', text.size() - 2) + 1);
+  const AuditFindings cut = CheckAuditText(text, {}).value();
+  EXPECT_THAT(cut.faults, IsEmpty()) << "by itself it is a good log";
+  const std::vector<AuditFindings> others = {Findings("hub")};
+  EXPECT_THAT(ContradictionsOf(cut, others), ElementsAre(HasSubstr("'hub' took the update u2")));
+}
+
+TEST_F(Story, ACoordinatorThatSentAnotherJobThanWasHandedInIsFound) {
+  {
+    const auto alpha = AuditLog::Open({.path = scratch_ / "alpha", .actor = "alpha"}).value();
+    ASSERT_TRUE(alpha->Append("task_accepted", {{"job", "heart"}, {"round", 3}, {"digest", "d2"}}).ok());
+    ASSERT_TRUE(alpha->Append("task_accepted", {{"job", "lung"}, {"round", 0}, {"digest", "d3"}}).ok());
+  }
+  const std::vector<AuditFindings> others = {Findings("hub")};
+  EXPECT_THAT(ContradictionsOf(Findings("alpha"), others), ElementsAre(HasSubstr("with the contents d2")))
+      << "of lung the hub's log knows nothing, so nothing is said";
 }
 
 }  // namespace
