@@ -74,6 +74,9 @@ StatusOr<Kit> ReadKit(const fs::path& folder) {
     kit.sites.emplace_back(site);
   }
   std::sort(kit.sites.begin(), kit.sites.end());
+  if (!fs::exists(kit.tls.key, error) && fs::exists(folder / "enrolment", error))
+    return FailedPrecondition(folder.string(), " waits for the administrator's answer to enrolment/request.json; then ",
+                              "run: consilium enroll --kit ", folder.string(), " --install ANSWER");
   RETURN_IF_ERROR(CheckKeyMode(kit.tls.key));
   return kit;
 }

@@ -48,7 +48,7 @@ Status CheckWhoseRequest(const pki::EnrolmentRequest& request, const pki::Roster
   const std::string own = pki::FingerprintOf(request);
   if (!fingerprint.empty()) {
     if (pki::SameFingerprint(fingerprint, own)) return Status();
-    return Unauthenticated("the request's fingerprint is ", own, ", not ", fingerprint.substr(0, 80),
+    return Unauthenticated("the request has another fingerprint than ", fingerprint.substr(0, 80),
                            ": it is not the file that the person you spoke to made");
   }
   if (request.by_current_key) {
@@ -59,9 +59,10 @@ Status CheckWhoseRequest(const pki::EnrolmentRequest& request, const pki::Roster
     return Unauthenticated("the renewal is not signed by the key that the roster has for '", request.name,
                            "'; ask the site for the fingerprint, and give it with --fingerprint");
   }
+  // Not printed here: whoever copies it from this screen has compared nothing.
   return InvalidArgument("nothing proves that '", request.name, "' made this request. Call a person at '", request.name,
-                         "' on a number that you know, let them read the fingerprint to you, and give what they read ",
-                         "with --fingerprint (it should be ", own, ")");
+                         "' on a number that you know, let them read the fingerprint to you that `consilium enroll` ",
+                         "showed there, and give what they read with --fingerprint");
 }
 
 void SayWhatToDoWithRoster(const fs::path& ca) {

@@ -84,8 +84,11 @@ TEST_F(EnrolmentWalk, ASiteThatMadeItsOwnKeysTakesPartAndNoSecretLeftIt) {
 TEST_F(EnrolmentWalk, AFirstRequestNeedsTheFingerprintThatAPersonReadOut) {
   ASSERT_EQ(Provision({"invite", "delta", "--ca", At("kits/ca"), "-o", At("invitation.json")}).exit_code, 0);
   const Said begun = Enroll({At("invitation.json"), "--kit", At("delta")});
+  EXPECT_THAT(transport::ReadKit(scratch_ / "delta").status().message(), HasSubstr("--install ANSWER"));
   const Said without = Sign(begun.json["request"], "");
   EXPECT_EQ(without.exit_code, 2);
+  EXPECT_THAT(without.text, Not(HasSubstr(begun.json["fingerprint"].get<std::string>())))
+      << "copied from the screen it would compare nothing";
   EXPECT_THAT(without.text, HasSubstr("let them read the fingerprint"));
   // Somebody on the way put their own keys into the file.
   const Said attacker = Enroll({At("invitation.json"), "--kit", At("attacker")});
