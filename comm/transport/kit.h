@@ -3,7 +3,7 @@
 //   kit.json      who the party is, where the coordinator is; the coordinator's kit also lists the sites
 //   tls/ca.crt    the project's certificate authority
 //   tls/tls.crt   the party's certificate
-//   tls/tls.key   its private key, mode 0600
+//   tls/tls.key   its private key, mode 0600 (beside them: what privacy/pki and privacy/policy describe)
 #pragma once
 
 #include <filesystem>
@@ -32,9 +32,9 @@ struct Kit {
   TlsFiles tls;
 };
 
-// Errors: NotFound when it is not a kit, InvalidArgument for a kit.json that is not right or a key that others can read
-// (with the chmod that mends it).  The certificates themselves are checked by LoadOwnCertificate
-// (grpc/own_certificate.h), which StartGrpcServer and ConnectGrpc call.
+// Errors: NotFound when it is not a kit, FailedPrecondition while its keys wait for the authority's answer,
+// InvalidArgument for a kit.json that is not right or a key that others can read (with the chmod that mends it).  The
+// certificates are checked by LoadOwnCertificate (grpc/own_certificate.h), which StartGrpcServer and ConnectGrpc call.
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder);
 // Also checks the role: "hospital-a's kit is a site's; this command needs the coordinator's".
 StatusOr<Kit> ReadKit(const std::filesystem::path& folder, Role expected_role);
