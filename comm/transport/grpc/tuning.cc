@@ -10,7 +10,7 @@ constexpr int kMessageBytesMax = (3 << 19) + (64 << 10);
 static_assert(kMessageBytesMax > static_cast<int>(wire::kChunkBytes) &&
               kMessageBytesMax > static_cast<int>(wire::kMessageBytesMax) &&
               kMessageBytesMax > static_cast<int>(wire::kOperatorBytesMax));
-// How much of a stream may be on its way beyond the piece that is being read: with it, 25 MB/s at 20 ms, and 14 Mbit/s
+// How much of a stream may be on its way beyond the piece that is being read: with it, 20 MB/s at 20 ms, and 11 Mbit/s
 // at 300 ms.  More is faster on long fat links and costs memory for each site that sends at the same time; gRPC's
 // bandwidth-delay probing would multiply it by up to eight.
 constexpr int kWindowBytes = 256 << 10;
