@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "comm/wire/preparation.h"
+
 namespace consilium::client {
 namespace {
 
@@ -96,6 +98,8 @@ StatusOr<Outcome> OutcomeFromJson(const Json& json) {
 }  // namespace
 
 std::string UpdateFile(const wire::TaskKey& task) {
+  if (task.kind == wire::TaskKind::kStatistics && task.subject == wire::kInitialModelSubject)
+    return FileOf("initial", task.job, task.round, task.attempt);
   if (task.kind == wire::TaskKind::kStatistics)
     return Concat(task.job, "/statistics-", task.round, ".", task.attempt, ".json");
   return FileOf("update", task.job, task.round, task.attempt);

@@ -24,6 +24,7 @@ struct ClientOptions {
   std::filesystem::path state;
   std::filesystem::path trainer;  // the program
   SiteRanks ranks;
+  std::int64_t statistics_cases_min = 5;  // nothing is said of fewer cases when sites plan a network together
   SessionOptions session;
 };
 

@@ -23,6 +23,7 @@ StatusOr<fs::path> TrainerAt(const std::string& given) {
 int ClientVerb(const Arguments& arguments) {
   std::string kit, data, state, coordinator, proxy, trainer;
   bool exit_when_done = false;
+  std::int64_t cases_min = ClientOptions().statistics_cases_min;
   SiteRanks ranks;
   Command command(
       "consilium client",
@@ -44,6 +45,8 @@ int ClientVerb(const Arguments& arguments) {
   command.Option("--mpirun", &ranks.launcher, "the launcher (default: mpirun)");
   command.Option("--mpirun-args", &ranks.launcher_options,
                  "option for the launcher, e.g. --mpirun-args=--hostfile --mpirun-args=nodes; may be repeated");
+  command.Option("--statistics-cases-min", &cases_min,
+                 "when sites plan a network together, nothing is said that fewer cases share (default: 5)");
   command.Flag("--exit-when-done", &exit_when_done, "end when the job is over, with its result as exit code");
   return command.Run(arguments, [&]() -> Status {
     ClientOptions options;
@@ -56,6 +59,9 @@ int ClientVerb(const Arguments& arguments) {
     if (ranks.count == 1 && !ranks.launcher_options.empty())
       return InvalidArgument("--mpirun-args is for a site of several ranks: give --ranks too");
     options.ranks = ranks;
+    if (cases_min < 1 || cases_min > 1'000'000)
+      return InvalidArgument("--statistics-cases-min ", cases_min, ": expected at least 1");
+    options.statistics_cases_min = cases_min;
     std::error_code error;
     if (!fs::is_directory(data, error))
       return InvalidArgument("--data ", data, " is not a folder; give the one that holds the raw data set's folder");

@@ -9,6 +9,7 @@ namespace consilium::wire {
 namespace {
 
 using Numbers = std::vector<std::int64_t>;
+constexpr char kPlanned[] = "plan";  // model.architecture
 constexpr char kPlainNetwork[] = "dynamic_network_architectures.architectures.unet.PlainConvUNet";
 
 // Reads one plans file; remembers the first fault.
@@ -203,20 +204,31 @@ StatusOr<std::vector<std::pair<std::string, Json>>> PlannedKeys(const Json& plan
   return PlansReader(plans, where).Keys(configuration);
 }
 
+bool NeedsPlan(const JobSpec& job) { return job.model.architecture == kPlanned; }
+
 StatusOr<JobSpec> ApplyPlan(const JobSpec& job, const Json& plans, const std::string& where) {
   ASSIGN_OR_RETURN(const auto keys, PlannedKeys(plans, job.data.configuration, where));
   ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::Parse(JobToJson(job).dump(), where));
   RETURN_IF_ERROR(root.Set("model.architecture=plain_unet"));
-  for (const auto& [key, value] : keys) RETURN_IF_ERROR(root.Set(key + "=" + value.dump()));
+  for (const auto& [key, value] : keys)
+    if (!NeedsPlan(job) || !IsGiven(root, key)) RETURN_IF_ERROR(root.Set(key + "=" + value.dump()));
+  return ParseJob(root);
+}
+
+StatusOr<JobSpec> ReadJobToSubmit(const std::filesystem::path& path, const std::vector<std::string>& assignments) {
+  ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::ReadFile(path));
+  for (const std::string& assignment : assignments) RETURN_IF_ERROR(root.Set(assignment));
+  RETURN_IF_ERROR(ResolvePlan(path.parent_path(), &root));
   return ParseJob(root);
 }
 
 Status ResolvePlan(const std::filesystem::path& folder, ConfigNode* root) {
   const ConfigNode model = (*root)["model"], file = model["plans"];
-  if (model["architecture"].scalar() != "plan") {
+  if (model["architecture"].scalar() != kPlanned) {
     if (file.IsNull()) return Status();
     return InvalidArgument(file.where(), ": goes with model.architecture: plan");
   }
+  if (file.IsNull() && !(*root)["federation"].IsNull()) return Status();  // the sites plan together
   if (file.scalar().empty())
     return InvalidArgument(model["architecture"].where(),
                            ": 'plan' needs model.plans, the plans file that consilium plan wrote");

@@ -1,6 +1,7 @@
 #include "comm/wire/capability.h"
 
 #include "comm/base/status.h"
+#include "comm/wire/apply_plan.h"
 #include "comm/wire/job.h"
 
 namespace consilium::wire {
@@ -27,8 +28,8 @@ std::string FeatureOf(LocalMethod method) {
 }  // namespace
 
 std::set<std::string> FeaturesOfThisBuild() {
-  std::set<std::string> features = {"async",          "auxiliary", "compression",     "delta",
-                                    "local_momentum", "personal",  "personalization", "validate"};
+  std::set<std::string> features = {"async",    "auxiliary",       "compression", "delta",   "local_momentum",
+                                    "personal", "personalization", "planning",    "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
@@ -54,6 +55,7 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
   if (!federation.personal.empty()) needed.insert("personal");
   if (federation.personalization.method != PersonalizationMethod::kNone) needed.insert("personalization");
+  if (NeedsPlan(job)) needed.insert("planning");
   return needed;
 }
 

@@ -74,12 +74,18 @@ void ReadData(ConfigReader& reader, DataSpec* data) {
 }
 
 void ReadModel(ConfigReader& reader, ModelSpec* model) {
-  reader.RefuseUnbuiltValue("architecture", "plan",
-                            "a job that is sent must be resolved: read it from a file with model.plans");
   reader.RefuseUnbuilt("plans", "it goes with architecture: plan in a job file");
   reader.RefuseUnbuiltValue("architecture", "resenc_unet", "write architecture: plain_unet");
-  reader.Read("architecture", &model->architecture, OneOf({"plain_unet"}));
-  reader.Require("patch_size");
+  reader.Read("architecture", &model->architecture, OneOf({"plain_unet", "plan"}));
+  if (model->architecture == "plan") {  // 0: as the plan will say
+    model->base_features = model->features_max = 0;
+    for (const char* decided : {"patch_size", "strides", "kernels"})
+      if (reader.Has(decided))
+        return reader.Refuse(decided,
+                             "nothing here: it is what the plan decides (architecture: plain_unet takes your own)");
+  } else {
+    reader.Require("patch_size");
+  }
   reader.Read("patch_size", &model->patch_size);
   reader.Read("base_features", &model->base_features, Between<std::int64_t>(1, 4096));
   reader.Read("features_max", &model->features_max, Between<std::int64_t>(1, 65536));
@@ -87,6 +93,7 @@ void ReadModel(ConfigReader& reader, ModelSpec* model) {
   reader.Read("kernels", &model->kernels);
   reader.Read("deep_supervision", &model->deep_supervision);
   if (!reader.status().ok()) return;
+  if (model->architecture == "plan") return;
   const std::size_t dims = model->patch_size.size();
   if (dims != 2 && dims != 3) return reader.Refuse("patch_size", "2 or 3 sizes in voxels, e.g. [40, 56, 40]");
   for (const std::int64_t size : model->patch_size)
@@ -185,18 +192,22 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.ReadMap("data", [&](ConfigReader& nested) { ReadData(nested, &job.data); });
   reader.Require("model");
   reader.ReadMap("model", [&](ConfigReader& nested) { ReadModel(nested, &job.model); });
+  if (NeedsPlan(job)) job.train.batch_size = 0;
   reader.ReadMap("train", [&](ConfigReader& nested) { ReadTrain(nested, &job.train); });
   reader.ReadMap("cluster", [&](ConfigReader& nested) { ReadCluster(nested, &job.cluster); });
   job.has_federation = reader.Has("federation");
   reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
+  if (NeedsPlan(job) && !job.has_federation)
+    return InvalidArgument(root["model"]["architecture"].where(),
+                           ": 'plan' needs model.plans, the plans file that consilium plan wrote");
   if (job.has_federation) {
     RETURN_IF_ERROR(ResolveStrategy(root, &job));
     RETURN_IF_ERROR(ResolveRounds(root, &job));
     RETURN_IF_ERROR(ResolvePersonal(root, &job));
   }
-  if ((job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
+  if (!NeedsPlan(job) && (job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
                            job.model.patch_size.size());
@@ -204,10 +215,11 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
 }
 
 StatusOr<JobSpec> ReadJob(const std::filesystem::path& path, const std::vector<std::string>& assignments) {
-  ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::ReadFile(path));
-  for (const std::string& assignment : assignments) RETURN_IF_ERROR(root.Set(assignment));
-  RETURN_IF_ERROR(ResolvePlan(path.parent_path(), &root));
-  return ParseJob(root);
+  ASSIGN_OR_RETURN(JobSpec job, ReadJobToSubmit(path, assignments));
+  if (!NeedsPlan(job)) return job;
+  return InvalidArgument(path.string(),
+                         ": model.architecture: plan, and no model.plans: the network is planned by the ",
+                         "sites when the job begins (consilium submit); to use it here, name a plans file");
 }
 
 Json JobToJson(const JobSpec& job) {
@@ -224,6 +236,11 @@ Json JobToJson(const JobSpec& job) {
                    {"kernels", job.model.kernels},
                    {"deep_supervision", job.model.deep_supervision}};
   const TrainSpec& train = job.train;
+  if (NeedsPlan(job)) {
+    for (const char* decided : {"patch_size", "strides", "kernels"}) json["model"].erase(decided);
+    if (job.model.base_features == 0) json["model"].erase("base_features");
+    if (job.model.features_max == 0) json["model"].erase("features_max");
+  }
   json["train"] = {
       {"epochs", train.epochs},
       {"iterations", train.iterations},
@@ -240,6 +257,7 @@ Json JobToJson(const JobSpec& job) {
       {"foreground_oversampling", train.foreground_oversampling},
       {"augmentation", {{"mirror", train.augmentation.mirror}, {"intensity", train.augmentation.intensity}}},
       {"checkpoint_every", ExactDuration(train.checkpoint_every)}};
+  if (train.batch_size == 0) json["train"].erase("batch_size");
   json["cluster"] = {{"ranks", job.cluster.ranks},
                      {"backend", job.cluster.backend},
                      {"step_timeout", ExactDuration(job.cluster.step_timeout)}};

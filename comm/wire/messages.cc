@@ -4,6 +4,7 @@
 
 #include "comm/wire/codec.h"
 #include "comm/wire/job_for_peer.h"
+#include "comm/wire/preparation.h"
 
 namespace consilium::wire {
 namespace {
@@ -15,6 +16,8 @@ constexpr std::size_t kWaitingMax = 64;
 std::ostream& operator<<(std::ostream& out, const TaskKey& task) {
   static constexpr const char* kWords[] = {"round ", "evaluation after round ", "validation after round ",
                                            "statistics before round "};
+  if (task.kind == TaskKind::kStatistics && task.subject == kInitialModelSubject)
+    return out << task.job << "/first model before round " << task.round << "." << task.attempt;
   out << task.job << "/" << kWords[static_cast<std::size_t>(task.kind)] << task.round << "." << task.attempt;
   return task.subject.empty() ? out : out << " of " << task.subject;
 }

@@ -1,5 +1,6 @@
 #include "coordinator/core/federation_plan.h"
 
+#include "comm/wire/apply_plan.h"
 #include "comm/wire/capability.h"
 #include "comm/wire/job.h"
 
@@ -50,6 +51,7 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
                       .patience = static_cast<std::uint32_t>(federation.early_stop_patience),
                       .min_delta = federation.early_stop_min_delta,
                       .cross_site = federation.cross_site,
+                      .plans = wire::NeedsPlan(job),
                       .features = wire::FeaturesNeeded(job)};
   if (plan.mode == RoundMode::kAsync) {
     plan.buffer = static_cast<std::size_t>(wire::ParameterOf(federation, "buffer"));

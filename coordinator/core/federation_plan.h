@@ -42,6 +42,7 @@ struct FederationPlan {
   double min_delta = 0;
   bool cross_site = false;
 
+  bool plans = false;              // the sites plan the network together before round 0
   std::set<std::string> features;  // that a site must have (wire/capability.h)
 
   wire::DeadlinePolicy deadlines() const { return wire::DeadlinePolicy(round_deadline); }

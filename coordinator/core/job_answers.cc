@@ -46,7 +46,7 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::Heartbeat& beat) {
 
 void JobMachine::OnAnswer(const SiteName& site, const wire::UpdateReady& ready) {
   Verdict verdict = JudgeAnswer(state_, site, ready.task);
-  if (verdict.counts() && ready.task.kind != wire::TaskKind::kTrain)
+  if (verdict.counts() && !wire::HasUpload(ready.task.kind))
     verdict = {wire::DropReason::kUnknownTask, "an evaluation has no update"};
   if (Drop(site, ready.task, "update", verdict)) {
     if (verdict.reason == wire::DropReason::kStale) GiveTasks();
@@ -57,8 +57,9 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::UpdateReady& ready) 
   };
   if (!(ready.weight > 0) || ready.weight > kWeightMax)
     return refuse(Concat("the update's weight is ", ready.weight, ", expected more than 0 and at most ", kWeightMax));
-  if (ready.update.bytes > UpdateBytesMax(state_.model()))
-    return refuse(Concat("the update has ", ready.update.bytes, " bytes, the model only ", state_.model().bytes));
+  if (ready.update.bytes > AnswerBytesMax(state_))
+    return refuse(
+        Concat("the update has ", ready.update.bytes, " bytes; at most ", AnswerBytesMax(state_), " are taken"));
   const auto given = given_at_.find(site);
   const Instant since = state_.async() && given != given_at_.end() ? given->second : phase_since_;
   // Said again while the first is being checked: the receipt will answer both.
@@ -105,7 +106,7 @@ void JobMachine::AcceptUpdate(const SiteName& site, const PendingUpdate& pending
 
 void JobMachine::OnAnswer(const SiteName& site, const wire::EvaluationReport& report) {
   Verdict verdict = JudgeAnswer(state_, site, report.task);
-  if (verdict.counts() && report.task.kind == wire::TaskKind::kTrain)
+  if (verdict.counts() && wire::HasUpload(report.task.kind))
     verdict = {wire::DropReason::kUnknownTask, "this task asks for an update"};
   if (Drop(site, report.task, "evaluation", verdict)) return;
   Commit(EvaluationAccepted{site, report.task, report.metrics});
@@ -140,7 +141,7 @@ void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, 
   const SiteWork& work = state_.cohort().at(site);
   if (!state_.IsDone(work)) return SendTask(site);
   if (state_.plan().mode == RoundMode::kWait && state_.phase() == Phase::kCollecting)
-    return FinishJob(StatusCode::kFailed, Concat("round ", state_.round(), ": ", site, " failed ", work.failures,
+    return FinishJob(StatusCode::kFailed, Concat(Title(), ": ", site, " failed ", work.failures,
                                                  " times, the last time with: ", work.last_failure->message));
   TryClose();
 }

@@ -2,9 +2,23 @@
 
 #include <cmath>
 
+#include "coordinator/core/federation_planner.h"
+
 namespace consilium::coordinator {
 
 std::uint64_t UpdateBytesMax(const wire::BlobManifest& model) { return 2 * model.bytes + (std::uint64_t{1} << 20); }
+
+std::uint64_t AnswerBytesMax(const JobState& state) {
+  switch (state.work()) {
+    case Work::kStatistics:
+      return kStatementBytesMax;
+    case Work::kInitialModel:
+      return kPlannedModelBytesMax;
+    case Work::kTraining:
+      break;
+  }
+  return UpdateBytesMax(state.model());
+}
 
 Json NamesJson(const std::vector<SiteName>& sites) {
   Json names = Json::array();
@@ -134,7 +148,8 @@ void JobMachine::On(const FoldDone& input) {
 
 void JobMachine::On(const FoldFailed& input) {
   if (state_.phase() != Phase::kFolding || input.round != state_.round()) return;
-  FinishJob(StatusCode::kFailed, Concat("round ", input.round, " cannot be aggregated: ", input.why));
+  FinishJob(StatusCode::kFailed,
+            state_.preparing() ? input.why : Concat("round ", input.round, " cannot be aggregated: ", input.why));
 }
 
 void JobMachine::On(const AbortJob& input) {

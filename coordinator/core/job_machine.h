@@ -13,7 +13,11 @@
 // tried again up to three times in all, then the job fails with the site's message.
 // Rounds, mode async (Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS 2022): every
 // site has a task in hand, and is given the next one, on the newest model, as soon as it has answered; the next
-// `buffer` accepted updates make a round, whatever round's model they started from. After the last round the cohort
+// `buffer` accepted updates make a round, whatever round's model they started from.
+//
+// A job that asks for a plan gets one before round 0 (job_planning.cc).
+//
+// After the last round the cohort
 // evaluates the final model; who does not answer is named in the result, and in mode wait is waited for.  Round
 // evaluations and the cross-site evaluation go the same way.
 //
@@ -98,6 +102,8 @@ class JobMachine {
   void On(const AbortJob& input);
   void On(const PauseJob& input);
   void On(const ResumeJob& input);
+  void On(const PlanMade& input);
+  void On(const ModelKept& input);
 
   // job_answers.cc: what sites say about their tasks
   void OnAnswer(const SiteName& site, const wire::UpdateReady& ready);
@@ -117,6 +123,7 @@ class JobMachine {
   void TryOpen();
   void TryOpenRound();
   void OpenRound(const std::vector<SiteName>& cohort, std::size_t target);
+  void NoteOpened(const std::vector<SiteName>& cohort, std::size_t target);
   void SendTask(const SiteName& site);
   void ArmDeadline(Duration after);
   void TryClose();
@@ -134,6 +141,11 @@ class JobMachine {
   void OpenEvaluationOf(Purpose purpose, const std::vector<SiteName>& cohort,
                         std::map<std::string, wire::BlobManifest> subjects);
   void CloseEvaluation(CloseReason reason);
+
+  // job_planning.cc
+  void TryOpenPreparation();
+  void FinishPreparation();
+  std::string Title() const;
 
   // job_async.cc
   void GiveTasks();
@@ -180,6 +192,10 @@ class JobMachine {
 
 // The largest blob that can be an update of this model: its tensors, as many auxiliary ones, and a generous header.
 std::uint64_t UpdateBytesMax(const wire::BlobManifest& model);
+// The largest blob that may answer what is open, or to be opened.
+std::uint64_t AnswerBytesMax(const JobState& state);
+// The largest network that a plan may give: what is kept free on the disk for a job without a model.
+inline constexpr std::uint64_t kPlannedModelBytesMax = std::uint64_t{256} << 20;
 // ["a", "b"]
 Json NamesJson(const std::vector<SiteName>& sites);
 // NaN and infinities, which JSON does not have, become null.

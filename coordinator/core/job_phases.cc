@@ -101,6 +101,7 @@ void JobMachine::TryOpen() {
 void JobMachine::TryOpenRound() {
   const FederationPlan& plan = state_.plan();
   if (state_.paused_by()) return;
+  if (state_.preparing()) return TryOpenPreparation();
   if (plan.mode == RoundMode::kWait) return OpenRound(state_.opened().sites, state_.opened().sites.size());
   const bool going_on = state_.async() && !state_.past().empty();  // sites are at work all the time
   if (going_on) return OpenRound(state_.opened().sites, plan.buffer);
@@ -118,14 +119,19 @@ void JobMachine::TryOpenRound() {
 void JobMachine::OpenRound(const std::vector<SiteName>& cohort, std::size_t target) {
   first_gathering_ = false;
   Commit(RoundOpened{state_.round(), cohort, state_.model().digest, static_cast<std::uint32_t>(target)});
-  Json resting = Json::array();
-  for (const SiteName& site : ConnectedMembers())
-    if (state_.HealthOf(site).Rests(state_.round()) && !state_.cohort().contains(site)) resting.push_back(site.value());
-  Note("round_opened", {{"round", ToInt(state_.round())},
-                        {"cohort", NamesJson(cohort)},
-                        {"target", target},
-                        {"resting", std::move(resting)}});
+  NoteOpened(cohort, target);
   EnterPhase();
+}
+
+void JobMachine::NoteOpened(const std::vector<SiteName>& cohort, std::size_t target) {
+  Json fields = {{"round", ToInt(state_.round())}, {"cohort", NamesJson(cohort)}, {"target", target}};
+  if (!state_.preparing()) {
+    Json& resting = fields["resting"] = Json::array();
+    for (const SiteName& site : ConnectedMembers())
+      if (state_.HealthOf(site).Rests(state_.round()) && !state_.cohort().contains(site))
+        resting.push_back(site.value());
+  }
+  Note(Concat(WorkName(state_.work()), "_opened"), std::move(fields));
 }
 
 // --- collecting
@@ -153,7 +159,7 @@ void JobMachine::SendTask(const SiteName& site) {
   }
   const wire::TaskKey key = state_.KeyFor(site);
   const bool train = key.kind == wire::TaskKind::kTrain;
-  Tell(site, wire::Task{key, state_.opened().job_json, state_.ModelOfTask(site), deadline_ms,
+  Tell(site, wire::Task{key, state_.job_json(), state_.ModelOfTask(site), deadline_ms,
                         train ? state_.auxiliary() : std::nullopt});
   Json fields = {{"site", site.value()},
                  {"round", ToInt(key.round)},
@@ -219,11 +225,12 @@ void JobMachine::CloseRound(CloseReason reason) {
     if (!state_.async() && !work.update) closed.missing.push_back(site);
   const std::vector<SiteName> awaited = state_.Awaited();
   const std::size_t replies = state_.HeldUpdates().size();
-  if (replies < state_.plan().sites_min)
-    return FinishJob(awaited.empty() ? StatusCode::kFailed : StatusCode::kDeadlineExceeded,
-                     Concat("round ", state_.round(), " has ", replies, " of at least ", state_.plan().sites_min,
-                            " updates after ", FormatDuration(now_ - phase_since_),
-                            "; missing: ", Describe(state_.async() ? awaited : closed.missing)));
+  if (replies < state_.answers_min())
+    return FinishJob(
+        awaited.empty() ? StatusCode::kFailed : StatusCode::kDeadlineExceeded,
+        Concat(Title(), " has ", replies, " of at least ", state_.answers_min(),
+               state_.preparing() ? " answers after " : " updates after ", FormatDuration(now_ - phase_since_),
+               "; missing: ", Describe(state_.async() ? awaited : closed.missing)));
   const double seconds = Seconds(now_ - phase_since_);
   std::map<SiteName, wire::TaskKey> overdue;  // mode async: they go on
   if (!state_.async()) {
@@ -232,12 +239,12 @@ void JobMachine::CloseRound(CloseReason reason) {
   }
   Commit(closed);
   const char* why = reason == CloseReason::kEnough ? " closed: enough sites had replied" : " closed at its deadline";
-  for (const auto& [site, task] : overdue) Tell(site, wire::StandDown{task, Concat("round ", state_.round(), why)});
-  Note("round_closed", {{"round", ToInt(state_.round())},
-                        {"contributors", NamesJson(closed.contributors)},
-                        {"missing", NamesJson(closed.missing)},
-                        {"reason", CloseReasonName(reason)},
-                        {"seconds", seconds}});
+  for (const auto& [site, task] : overdue) Tell(site, wire::StandDown{task, Title() + why});
+  Note(Concat(WorkName(state_.work()), "_closed"), {{"round", ToInt(state_.round())},
+                                                    {"contributors", NamesJson(closed.contributors)},
+                                                    {"missing", NamesJson(closed.missing)},
+                                                    {"reason", CloseReasonName(reason)},
+                                                    {"seconds", seconds}});
   EnterPhase();
 }
 
@@ -261,6 +268,7 @@ std::string JobMachine::Describe(const std::vector<SiteName>& missing) const {
 // --- folding and the end
 
 void JobMachine::Fold() {
+  if (state_.preparing()) return FinishPreparation();
   FoldRound fold{state_.round(), {}, state_.model(), state_.strategy_state(), state_.opened().sites.size()};
   for (const UpdateAccepted& update : state_.HeldUpdates())
     fold.contributions.push_back({.site = update.site,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "comm/wire/preparation.h"
+
 namespace consilium::coordinator {
 namespace {
 
@@ -30,6 +32,16 @@ StatusOr<JobState> JobState::Restore(std::span<const Record> records) {
   JobState state;
   for (std::size_t i = 0; i < records.size(); ++i) RETURN_IF_ERROR(Annotate(state.Apply(records[i]), "record ", i));
   return state;
+}
+
+std::string_view WorkName(Work work) {
+  static constexpr std::string_view kNames[] = {"statistics", "initial_model", "round"};
+  return kNames[static_cast<std::size_t>(work)];
+}
+
+Work JobState::work() const {
+  if (!pinned_) return plan_.plans ? Work::kStatistics : Work::kTraining;
+  return model_.bytes == 0 ? Work::kInitialModel : Work::kTraining;
 }
 
 NextStep JobState::next() const {
@@ -71,12 +83,15 @@ std::optional<std::string> JobState::SubjectInHand(const SiteWork& work) const {
 }
 
 wire::TaskKey JobState::KeyFor(const SiteName& site) const {
-  const auto work = cohort_.find(site);
-  const Attempt attempt{work == cohort_.end() ? 0 : work->second.failures};
+  const auto found = cohort_.find(site);
+  const Attempt attempt{found == cohort_.end() ? 0 : found->second.failures};
   if (evaluation_) {
-    const std::optional<std::string> subject = work == cohort_.end() ? std::nullopt : SubjectInHand(work->second);
+    const std::optional<std::string> subject = found == cohort_.end() ? std::nullopt : SubjectInHand(found->second);
     return {opened_.job, Round(ToInt(round_) - 1), attempt, evaluation_->kind, subject.value_or("")};
   }
+  if (work() == Work::kStatistics) return {opened_.job, round_, attempt, wire::TaskKind::kStatistics, ""};
+  if (work() == Work::kInitialModel)
+    return {opened_.job, round_, attempt, wire::TaskKind::kStatistics, wire::kInitialModelSubject};
   if (!async()) return {opened_.job, round_, attempt, wire::TaskKind::kTrain, ""};
   if (const auto given = in_hand_.find(site); given != in_hand_.end()) return given->second;
   const auto count = tasks_given_.find(site);
@@ -141,13 +156,15 @@ const wire::BlobManifest& JobState::BaseOf(const UpdateAccepted& update) const {
 }
 
 std::set<Digest> JobState::LiveBlobs() const {
-  std::set<Digest> live = {model_.digest};
+  std::set<Digest> live;
+  if (model_.bytes > 0) live.insert(model_.digest);
   for (const auto* kept : {&strategy_state_, &auxiliary_})
     if (*kept) live.insert((*kept)->digest);
   for (const auto& [site, model] : site_models_) live.insert(model.digest);
   for (const UpdateAccepted& update : HeldUpdates()) live.insert(update.update.digest);
   for (const auto& [round, model] : bases_) live.insert(model.digest);
   if (best_) live.insert(best_->model.digest);
+  if (pinned_) live.insert(pinned_->plans.digest);
   for (const auto& [site, local] : local_updates_) live.insert({local.update.digest, local.base.digest});
   if (evaluation_)
     for (const auto& [subject, model] : evaluation_->subjects) live.insert(model.digest);

@@ -5,6 +5,8 @@
 //   kGathering --RoundOpened--> kCollecting --RoundClosed--> kFolding --ModelPublished--> kGathering
 //   kGathering --EvaluationOpened--> kEvaluating --EvaluationClosed--> kGathering
 //   kGathering --JobFinished--> kFinished
+//   of a job that asks for a plan, first, each closed by RoundClosed as rounds are (work() tells them apart):
+//   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
 // next() says which of these kGathering is for.
 #pragma once
@@ -22,6 +24,14 @@
 #include "coordinator/core/site_health.h"
 
 namespace consilium::coordinator {
+
+// What the sites are asked for in the round that is open, or to be opened.
+enum class Work : std::uint8_t {
+  kStatistics,    // of a job that asks for a plan: what their data are like
+  kInitialModel,  // and the planned network's first weights
+  kTraining,
+};
+std::string_view WorkName(Work work);  // "statistics", "initial_model", "round"
 
 enum class Phase : std::uint8_t { kNew, kGathering, kCollecting, kFolding, kEvaluating, kFinished };
 std::string_view PhaseName(Phase phase);  // "gathering"
@@ -71,7 +81,16 @@ class JobState {
   NextStep next() const;
   const JobOpened& opened() const { return opened_; }
   const FederationPlan& plan() const { return plan_; }
-  bool async() const { return plan_.mode == RoundMode::kAsync; }
+  bool async() const { return plan_.mode == RoundMode::kAsync && !preparing(); }
+  Work work() const;
+  bool preparing() const { return work() != Work::kTraining; }
+  // The job as sites are told it: with its plan, once there is one.
+  const std::string& job_json() const { return pinned_ ? pinned_->job_json : opened_.job_json; }
+  const std::optional<PlanPinned>& pinned() const { return pinned_; }
+  // Whose statistics the plan is made of.
+  const std::set<SiteName>& planned_from() const { return planned_from_; }
+  // So few answers close what is open.
+  std::size_t answers_min() const { return work() == Work::kInitialModel ? 1 : plan_.sites_min; }
   // The round to be opened or being worked on: as many have been published.
   Round round() const { return round_; }
   bool all_rounds_done() const { return stopped_early_ || round_ == plan_.rounds; }
@@ -142,6 +161,8 @@ class JobState {
   Status Check(const UpdateWithdrawn& record) const;
   Status Check(const JobPaused& record) const;
   Status Check(const JobResumed& record) const;
+  Status Check(const PlanPinned& record) const;
+  Status Check(const ModelInitialized& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
 
@@ -160,6 +181,8 @@ class JobState {
   void Take(const UpdateWithdrawn& record);
   void Take(const JobPaused& record) { paused_by_ = record.by; }
   void Take(const JobResumed&) { paused_by_.reset(); }
+  void Take(const PlanPinned& record);
+  void Take(const ModelInitialized& record);
   void OpenCohort(const std::vector<SiteName>& cohort);
   void KeepLocalUpdate(const UpdateAccepted& update);
   void JudgeModel(const EvaluationResult& result);
@@ -171,6 +194,8 @@ class JobState {
   Phase phase_ = Phase::kNew;
   JobOpened opened_;
   FederationPlan plan_;
+  std::optional<PlanPinned> pinned_;
+  std::set<SiteName> planned_from_;
   Round round_{};
   bool stopped_early_ = false;
   std::optional<std::string> paused_by_;

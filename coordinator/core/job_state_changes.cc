@@ -75,6 +75,9 @@ std::vector<SiteName> JobState::Contributors() const {
 }
 
 void JobState::Take(const RoundClosed& record) {
+  phase_ = Phase::kFolding;
+  if (work() == Work::kStatistics) planned_from_ = {record.contributors.begin(), record.contributors.end()};
+  if (preparing()) return;
   if (!async()) {
     for (const auto& [site, work] : cohort_) {
       SiteHealth& health = health_[site];
@@ -89,7 +92,6 @@ void JobState::Take(const RoundClosed& record) {
       if (work.update) KeepLocalUpdate(*work.update);
     }
   }
-  phase_ = Phase::kFolding;
   past_.emplace_back(record.contributors.begin(), record.contributors.end());
 }
 
@@ -109,6 +111,19 @@ void JobState::Take(const ModelPublished& record) {
     in_hand_.clear();
   }
   ForgetOldBases();
+}
+
+void JobState::Take(const PlanPinned& record) {
+  phase_ = Phase::kGathering;
+  pinned_ = record;
+  plan_ = PlanOf(record.job_json).value();  // Check() has read it
+  cohort_.clear();
+}
+
+void JobState::Take(const ModelInitialized& record) {
+  phase_ = Phase::kGathering;
+  model_ = record.model;
+  cohort_.clear();
 }
 
 void JobState::ForgetOldBases() {
@@ -202,7 +217,7 @@ void JobState::Take(const UpdateWithdrawn& record) {
   } else {
     cohort_.at(record.site).update.reset();
   }
-  if (phase_ == Phase::kFolding) past_.pop_back();
+  if (phase_ == Phase::kFolding && !preparing()) past_.pop_back();
   phase_ = Phase::kCollecting;
 }
 

@@ -21,6 +21,10 @@ Status JobState::Check(const JobOpened& record) const {
   if (plan.sites_min > record.sites.size())
     return InvalidArgument("federation.sites.min is ", plan.sites_min, ", but only ", record.sites.size(),
                            " sites take part");
+  if (plan.plans && record.model.bytes > 0)
+    return InvalidArgument(
+        "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
+        "begin with a model that is there already");
   return Status();
 }
 
@@ -92,13 +96,25 @@ Status JobState::Check(const RoundClosed& record) const {
     if (!async() && !work.update) missing.push_back(site);
   if (record.contributors != contributors || record.missing != missing || contributors.empty())
     return DataLoss("the contributors are not those whose updates were accepted");
-  return HeldUpdates().size() < plan_.sites_min
-             ? DataLoss("a round of ", HeldUpdates().size(), " updates, fewer than the minimum of ", plan_.sites_min)
+  return HeldUpdates().size() < answers_min()
+             ? DataLoss("a round of ", HeldUpdates().size(), " updates, fewer than the minimum of ", answers_min())
              : Status();
 }
 
+Status JobState::Check(const PlanPinned& record) const {
+  if (phase_ != Phase::kFolding || work() != Work::kStatistics) return DataLoss("no statistics are to be planned from");
+  ASSIGN_OR_RETURN(const FederationPlan plan, PlanOf(record.job_json));
+  return plan.plans ? DataLoss("the job asks for a plan still") : Status();
+}
+
+Status JobState::Check(const ModelInitialized& record) const {
+  if (phase_ != Phase::kFolding || work() != Work::kInitialModel) return DataLoss("no first model is asked for");
+  return record.model.bytes == 0 ? DataLoss("the first model is empty") : Status();
+}
+
 Status JobState::Check(const ModelPublished& record) const {
-  if (phase_ != Phase::kFolding || record.round != round_) return DataLoss("round ", record.round, " is not closed");
+  if (phase_ != Phase::kFolding || preparing() || record.round != round_)
+    return DataLoss("round ", record.round, " is not closed");
   return Status();
 }
 

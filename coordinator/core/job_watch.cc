@@ -105,8 +105,9 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
       break;
     }
     case Phase::kFolding:
-      waits.push_back({Concat("the model of round ", state_.round()), "the coordinator", "aggregating", phase_since_,
-                       std::nullopt, "", Wait::Whom::kCoordinator});
+      waits.push_back({state_.preparing() ? Title() : Concat("the model of round ", state_.round()), "the coordinator",
+                       state_.preparing() ? "planning" : "aggregating", phase_since_, std::nullopt, "",
+                       Wait::Whom::kCoordinator});
       break;
     case Phase::kNew:
     case Phase::kFinished:

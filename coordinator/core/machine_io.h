@@ -53,7 +53,8 @@ struct FoldDone {
   std::map<SiteName, wire::BlobManifest> site_models{};
   Json notes = Json::object();  // scalars for metrics.jsonl
 };
-// Or: no model can be made of these updates, and never will be (too few for the rule, not finite).  The job fails.
+// Or: no model can be made of these updates, and never will be (too few for the rule, not finite), or no plan of these
+// statistics.  The job fails.
 struct FoldFailed {
   Round round{};
   std::string why;
@@ -61,6 +62,18 @@ struct FoldFailed {
 // The answer to BuildLocalModels; the blobs are durably in the store.
 struct LocalModelsBuilt {
   std::map<SiteName, wire::BlobManifest> models;
+};
+// The answer to MakePlan; the plans are durably in the store.
+struct PlanMade {
+  std::string job_json;
+  wire::BlobManifest plans;
+  Digest digest;                // PlanPinned's
+  std::uint64_t cases = 0;      // of all sites
+  std::uint32_t cases_min = 0;  // the fewest that anything was said of
+};
+// The answer to KeepModel.
+struct ModelKept {
+  wire::BlobManifest model;
 };
 // An operator's word.
 struct AbortJob {
@@ -74,7 +87,7 @@ struct ResumeJob {
 };
 
 using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone,
-                           FoldFailed, LocalModelsBuilt, AbortJob, PauseJob, ResumeJob>;
+                           FoldFailed, LocalModelsBuilt, AbortJob, PauseJob, ResumeJob, PlanMade, ModelKept>;
 
 // --- out: to be executed in order
 
@@ -91,7 +104,8 @@ struct SetTimer {
   std::uint64_t id = 0;
   Duration after{};
 };
-// Is the blob there, has it the model's tensors, are all values finite?  Answer with UpdateChecked.
+// Is the blob there, has it the model's tensors, are all values finite (or: is it a site's statistics, a model)? Answer
+// with UpdateChecked.
 struct CheckUpdate {
   SiteName site;
   wire::TaskKey task;
@@ -119,6 +133,15 @@ struct FoldRound {
 struct BuildLocalModels {
   std::vector<Contribution> contributions;  // in name order; weights do not matter
 };
+// One plan from what these sites said of their data, and the job with it (federation_planner.h).  Answer with PlanMade,
+// or FoldFailed.
+struct MakePlan {
+  std::map<SiteName, wire::BlobManifest> statistics;
+};
+// Make this blob, which a site uploaded, survive the machine's power as well.  Answer with ModelKept.
+struct KeepModel {
+  wire::BlobManifest model;
+};
 // End the site's session: it was silent for too long.  It may connect again.
 struct Disconnect {
   SiteName site;
@@ -138,6 +161,6 @@ struct Report {
 };
 
 using Action = std::variant<Persist, Send, SetTimer, CheckUpdate, FoldRound, Publish, Finish, Report, BuildLocalModels,
-                            Disconnect>;
+                            Disconnect, MakePlan, KeepModel>;
 
 }  // namespace consilium::coordinator

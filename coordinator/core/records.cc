@@ -114,6 +114,10 @@ void Fields(Io& io, T& record) {
     io(record.code), io(record.message);
   } else if constexpr (std::is_same_v<R, EvaluationClosed>) {
     io(record.reason);
+  } else if constexpr (std::is_same_v<R, PlanPinned>) {
+    io(record.job_json), io(record.plans), io(record.digest);
+  } else if constexpr (std::is_same_v<R, ModelInitialized>) {
+    io(record.model);
   } else if constexpr (std::is_same_v<R, JobPaused> || std::is_same_v<R, JobResumed>) {
     io(record.by);
   } else {
@@ -169,9 +173,10 @@ std::string_view PurposeName(Purpose purpose) {
 
 std::string_view RecordName(const Record& record) {
   static constexpr std::string_view kNames[] = {
-      "JobOpened",        "RoundOpened",      "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
-      "ModelPublished",   "EvaluationOpened", "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
-      "EvaluationClosed", "TaskGiven",        "JobPaused",          "JobResumed"};
+      "JobOpened",   "RoundOpened",     "UpdateAccepted",   "TaskFailureRecorded",
+      "RoundClosed", "ModelPublished",  "EvaluationOpened", "EvaluationAccepted",
+      "JobFinished", "UpdateWithdrawn", "EvaluationClosed", "TaskGiven",
+      "JobPaused",   "JobResumed",      "PlanPinned",       "ModelInitialized"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -18,7 +18,7 @@ struct JobOpened {
   JobId job;
   std::string job_json;         // resolved (wire/job.h)
   std::vector<SiteName> sites;  // who takes part, in name order, without repeats
-  wire::BlobManifest model;     // the model that round 0 starts from
+  wire::BlobManifest model;     // the model that round 0 starts from; none (0 bytes) when the sites plan it
   friend bool operator==(const JobOpened&, const JobOpened&) = default;
 };
 
@@ -90,6 +90,20 @@ struct ModelPublished {
   friend bool operator==(const ModelPublished&, const ModelPublished&) = default;
 };
 
+// The sites' statistics gave this plan: from here on this is the job.
+struct PlanPinned {
+  std::string job_json;      // resolved
+  wire::BlobManifest plans;  // nnUNetPlans.json
+  Digest digest;             // SHA-256 of that file: the plan's name
+  friend bool operator==(const PlanPinned&, const PlanPinned&) = default;
+};
+
+// The planned network's first weights have come and are durable.
+struct ModelInitialized {
+  wire::BlobManifest model;
+  friend bool operator==(const ModelInitialized&, const ModelInitialized&) = default;
+};
+
 enum class Purpose : std::uint8_t {
   kFinal,      // the final model, on held-out cases
   kRound,      // the newest model, every so many rounds
@@ -137,7 +151,7 @@ struct JobFinished {
 
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
-                            TaskGiven, JobPaused, JobResumed>;
+                            TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
 inline constexpr std::uint8_t kRecordFormat = 2;

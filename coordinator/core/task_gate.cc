@@ -19,20 +19,37 @@ Verdict NotInCohort(const SiteName& site) {
   return {DropReason::kNotInCohort, Concat(site, " was not asked in this round; it may be in the next")};
 }
 
-Verdict JudgeTraining(const JobState& state, const SiteName& site, const wire::TaskKey& task) {
-  const std::size_t round = ToInt(task.round);
-  if (round < state.past().size())
-    return state.past()[round].contains(site) ? Verdict{DropReason::kDuplicate, "this site's update was used"}
-                                              : Verdict{DropReason::kLate, Concat("round ", round, " is closed")};
-  if (state.phase() == Phase::kFinished) return {DropReason::kLate, "the job is over"};
-  if (state.phase() != Phase::kCollecting || task.round != state.round() || !task.subject.empty())
-    return {DropReason::kUnknownTask, Concat("round ", round, " is not open")};
+// A task of the open question, from a site of its cohort.
+Verdict JudgeOpen(const JobState& state, const SiteName& site, const wire::TaskKey& task) {
   const auto found = state.cohort().find(site);
   if (found == state.cohort().end()) return NotInCohort(site);
   const SiteWork& work = found->second;
   if (work.update) return {DropReason::kDuplicate, "this site's answer is already there"};
   if (state.GaveUp(work)) return {DropReason::kLate, "this site has failed the task; it takes part in the next round"};
   return JudgeAttempt(work, task);
+}
+
+// Statistics, and the planned network's first weights.
+Verdict JudgePreparation(const JobState& state, const SiteName& site, const wire::TaskKey& task) {
+  const wire::TaskKey asked = state.KeyFor(site);
+  const bool same = task.kind == asked.kind && task.subject == asked.subject && task.round == asked.round;
+  if (state.preparing() && state.phase() == Phase::kCollecting && same) return JudgeOpen(state, site, task);
+  const bool used = task.subject.empty() && state.planned_from().contains(site);
+  if (used) return {DropReason::kDuplicate, "this site's statistics were used"};
+  if (state.pinned() || state.phase() == Phase::kFolding) return {DropReason::kLate, "this is no longer asked for"};
+  if (state.phase() == Phase::kFinished) return {DropReason::kLate, "the job is over"};
+  return {DropReason::kUnknownTask, "this was not asked for"};
+}
+
+Verdict JudgeTraining(const JobState& state, const SiteName& site, const wire::TaskKey& task) {
+  const std::size_t round = ToInt(task.round);
+  if (round < state.past().size())
+    return state.past()[round].contains(site) ? Verdict{DropReason::kDuplicate, "this site's update was used"}
+                                              : Verdict{DropReason::kLate, Concat("round ", round, " is closed")};
+  if (state.phase() == Phase::kFinished) return {DropReason::kLate, "the job is over"};
+  if (state.phase() != Phase::kCollecting || state.preparing() || task.round != state.round() || !task.subject.empty())
+    return {DropReason::kUnknownTask, Concat("round ", round, " is not open")};
+  return JudgeOpen(state, site, task);
 }
 
 // While a round is folded, answers are taken and wait for the next one to open.
@@ -89,7 +106,7 @@ Verdict JudgeAnswer(const JobState& state, const SiteName& site, const wire::Tas
   if (!state.IsMember(site)) return {DropReason::kNotInCohort, Concat(site, " is not a site of this job")};
   if (task.kind == TaskKind::kTrain)
     return state.async() ? JudgeAsyncTraining(state, site, task) : JudgeTraining(state, site, task);
-  return JudgeEvaluation(state, site, task);
+  return task.kind == TaskKind::kStatistics ? JudgePreparation(state, site, task) : JudgeEvaluation(state, site, task);
 }
 
 }  // namespace consilium::coordinator

@@ -4,7 +4,7 @@
 
 #include "comm/base/file.h"
 #include "comm/base/subprocess.h"
-#include "comm/wire/job.h"
+#include "comm/wire/apply_plan.h"
 #include "coordinator/operator/operator_link.h"
 #include "coordinator/operator/operator_verbs.h"
 #include "coordinator/operator/progress_line.h"
@@ -99,14 +99,19 @@ StatusOr<wire::SubmitReply> Submit(OperatorLink* link, const wire::SubmitJob& su
 }
 
 Status Run(const SubmitFlags& flags, const Command& command) {
-  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJob(flags.job_file, flags.assignments));
+  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJobToSubmit(flags.job_file, flags.assignments));
   if (!job.has_federation)
     return InvalidArgument(flags.job_file, " has no 'federation' part; add one, e.g. federation: {rounds: 10}");
   // Before the model is made, which may take long.
   ASSIGN_OR_RETURN(OperatorLink link, OperatorLink::Open(flags.link));
   ASSIGN_OR_RETURN(const TemporaryFolder scratch, TemporaryFolder::Make());
   fs::path model = flags.initial_model;
-  if (model.empty()) {
+  const bool planned_by_sites = wire::NeedsPlan(job);
+  if (planned_by_sites && (!model.empty() || !flags.data.empty() || flags.channels > 0))
+    return InvalidArgument(flags.job_file,
+                           ": model.architecture is plan, and there is no model.plans: the sites plan the "
+                           "network and make its first weights; leave --initial-model, --data and --channels away");
+  if (model.empty() && !planned_by_sites) {
     if (flags.data.empty() && (flags.channels < 1 || flags.classes < 1))
       return InvalidArgument("the model that round 0 starts from is needed: --initial-model FILE, or --data DIR (or ",
                              "--channels N --classes N) to make one from the job's seed");
@@ -116,14 +121,16 @@ Status Run(const SubmitFlags& flags, const Command& command) {
   wire::SubmitJob submit{.job_json = wire::JobToJson(job).dump(),
                          .priority = static_cast<std::int32_t>(flags.priority)};
   if (submit.job_json.size() > wire::kJobJsonBytesMax) return InvalidArgument(flags.job_file, " is too large a job");
-  ASSIGN_OR_RETURN(submit.model, wire::ManifestOfFile(model));
+  if (!planned_by_sites) {
+    ASSIGN_OR_RETURN(submit.model, wire::ManifestOfFile(model));
+  }
   ASSIGN_OR_RETURN(const wire::SubmitReply reply, Submit(&link, submit, model));
   const bool accepted = reply.state == wire::SubmitState::kAccepted;
   if (command.json())
     Command::PrintJson({{"job", job.name},
                         {"accepted", accepted ? "now" : "before"},
                         {"message", reply.message},
-                        {"model", submit.model.digest.ToHex()}});
+                        {"model", planned_by_sites ? Json(nullptr) : Json(submit.model.digest.ToHex())}});
   std::cerr << job.name << (accepted ? " is accepted: " : ": ") << reply.message << "\n"
             << "  consilium status " << job.name << " --watch      consilium why " << job.name << "\n";
   return Status();

@@ -14,14 +14,15 @@ void AccessTable::Show(const JobState& state) {
   const std::lock_guard lock(mutex_);
   Job& job = jobs_[state.opened().job];
   job.sites.insert(state.opened().sites.begin(), state.opened().sites.end());
-  job.models = {state.model().digest};
+  job.models.clear();
+  if (state.model().bytes > 0) job.models.insert(state.model().digest);
   if (state.auxiliary()) job.models.insert(state.auxiliary()->digest);
   if (state.evaluation())
     for (const auto& [subject, model] : state.evaluation()->subjects) job.models.insert(model.digest);
   job.own.clear();
   for (const auto& [site, model] : state.site_models()) job.own[site].insert(model.digest);
   for (const auto& [site, task] : state.in_hand()) job.own[site].insert(state.ModelOfTask(site).digest);
-  job.update_bytes_max = UpdateBytesMax(state.model());
+  job.update_bytes_max = AnswerBytesMax(state);
   std::map<SiteName, Work> work;
   const auto show = [&](const SiteName& site, bool answered) {
     Work now{state.KeyFor(site), answered, {}};

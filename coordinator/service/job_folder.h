@@ -2,7 +2,8 @@
 // and programs, rewritten or appended as the job goes on.
 //
 //   submission.json     the job as it was handed in (submission.h)
-//   job.yaml            the resolved job
+//   job.yaml            the resolved job; once the sites have planned it, with their plan
+//   nnUNetPlans.json    the plan, if the sites made one
 //   journal.sqlite      journal.h
 //   events.jsonl        one event a line with its UTC time; for people: after a crash some are missing
 //   metrics.jsonl       one round a line; rebuilt from the journal at start
@@ -31,6 +32,7 @@ class JobFolder {
   std::filesystem::path submission() const { return root_ / "submission.json"; }
   std::filesystem::path told() const { return root_ / "told.json"; }
   std::filesystem::path job_yaml() const { return root_ / "job.yaml"; }
+  std::filesystem::path plans() const { return root_ / "nnUNetPlans.json"; }
   std::filesystem::path journal() const { return root_ / "journal.sqlite"; }
   std::filesystem::path events() const { return root_ / "events.jsonl"; }
   std::filesystem::path metrics() const { return root_ / "metrics.jsonl"; }

@@ -1,7 +1,7 @@
 #include "coordinator/service/job_opening.h"
 
 #include "comm/base/file.h"
-#include "comm/wire/job.h"
+#include "comm/wire/apply_plan.h"
 #include "coordinator/service/model_file.h"
 
 namespace consilium::coordinator {
@@ -23,21 +23,24 @@ StatusOr<std::vector<Record>> ReadRecords(Journal* journal) {
 StatusOr<Submission> SubmissionFromFiles(const LocalJob& local,
                                          const std::function<const Submission*(const JobId&)>& there,
                                          transport::BlobStore* blobs) {
-  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJob(local.job_file));
+  ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJobToSubmit(local.job_file));
   ASSIGN_OR_RETURN(Submission submission, SubmissionOf(job, local.roster, local.job_file.string()));
   const Submission* old = there(submission.job);
   if (local.initial_model.empty()) {
-    if (old == nullptr)
-      return InvalidArgument("a new job needs the model that round 0 starts from: make one with 'consilium init ",
-                             local.job_file.string(),
-                             " --data DIR --output model.safetensors', then add "
-                             "--initial-model model.safetensors");
-    submission.model = old->model;
+    if (old != nullptr) {
+      submission.model = old->model;
+      return submission;
+    }
+    RETURN_IF_ERROR(CheckInitialModel(submission, Concat(": make one with 'consilium init ", local.job_file.string(),
+                                                         " --data DIR --output model.safetensors', then add "
+                                                         "--initial-model model.safetensors")));
     return submission;
   }
   if (old == nullptr) {
     RETURN_IF_ERROR(CheckModelFile(local.initial_model));
-    ASSIGN_OR_RETURN(submission.model, blobs->Import(local.initial_model));
+    ASSIGN_OR_RETURN(submission.model, wire::ManifestOfFile(local.initial_model));
+    RETURN_IF_ERROR(Annotate(CheckInitialModel(submission, ""), local.job_file.string()));
+    RETURN_IF_ERROR(blobs->Import(local.initial_model).status());
     return submission;
   }
   ASSIGN_OR_RETURN(submission.model, wire::ManifestOfFile(local.initial_model));
@@ -64,7 +67,7 @@ StatusOr<std::unique_ptr<JobRunner>> OpenJob(const JobFolder& folder, const Subm
   if (!records.empty()) {
     ASSIGN_OR_RETURN(machine, JobMachine::Restore(records));
   } else {
-    if (!services.blobs->Has(submission.model.digest))
+    if (submission.model.bytes > 0 && !services.blobs->Has(submission.model.digest))
       return DataLoss("the initial model of job '", submission.job, "', blob ", submission.model.digest,
                       ", is missing; restore the state folder from a backup");
     JobOpened opened{.job = submission.job, .job_json = submission.job_json, .sites = submission.sites};

@@ -8,6 +8,7 @@
 #include "coordinator/service/job_result.h"
 #include "coordinator/service/local_model.h"
 #include "coordinator/service/model_file.h"
+#include "coordinator/service/plan_files.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -34,7 +35,8 @@ StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const JobFolder& folder, 
   // A new job's state is empty until it starts.
   if (!records.empty()) RETURN_IF_ERROR(runner->ReadFederation());
   const JobState& state = runner->state();
-  if (!records.empty() && !runner->services_.blobs->Has(state.model().digest))
+  runner->WritePlanViews();
+  if (!records.empty() && state.model().bytes > 0 && !runner->services_.blobs->Has(state.model().digest))
     return DataLoss("the model in force, blob ", state.model().digest,
                     ", is missing; restore the state folder from a backup");
   return runner;
@@ -53,7 +55,7 @@ Status JobRunner::OpenViews(const std::vector<Record>& records) {
 // --- inputs
 
 Status JobRunner::ReadFederation() {
-  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(state().opened().job_json, "job"));
+  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(state().job_json(), "job"));
   ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
   federation_ = job.federation;
   return Status();
@@ -113,6 +115,7 @@ void JobRunner::Execute(const Persist& action) {
   if (const Status status = journal_->Append(Encode(action.record)); !status.ok()) return Die(status);
   board_.Take(action.record);
   if (const auto line = round_metrics_.Apply(action.record)) metrics_->Append(*line);
+  if (std::holds_alternative<PlanPinned>(action.record)) WritePlanViews();
 }
 
 void JobRunner::Execute(const Send& action) {
@@ -137,9 +140,11 @@ void JobRunner::InWorker(std::function<std::function<void()>()> work) {
 }
 
 void JobRunner::Execute(const CheckUpdate& action) {
-  InWorker([this, action, model = state().model().digest]() -> std::function<void()> {
-    const Status verdict =
-        CheckUpdateFile(services_.blobs->PathOf(action.update.digest), services_.blobs->PathOf(model), UpdateRulesOf());
+  InWorker([this, action, work = state().work(), model = state().model().digest]() -> std::function<void()> {
+    const std::filesystem::path file = services_.blobs->PathOf(action.update.digest);
+    const Status verdict = work != Work::kTraining
+                               ? CheckPreparation(file, work)
+                               : CheckUpdateFile(file, services_.blobs->PathOf(model), UpdateRulesOf());
     return [this, action, verdict] {
       // Anything but the site's fault is ours, and no reason to refuse its work.
       if (!verdict.ok() && verdict.code() != StatusCode::kDataLoss)
@@ -258,6 +263,44 @@ StatusOr<LocalModelsBuilt> JobRunner::Build(const BuildLocalModels& action) cons
   }
   std::filesystem::remove_all(folder_.fold(), error);
   return built;
+}
+
+// --- before round 0 of a job that asks for a plan
+
+void JobRunner::Execute(const MakePlan& action) {
+  InWorker([this, action, job = state().opened().job_json, round = state().round()]() -> std::function<void()> {
+    const StatusOr<PlanMade> made = MakeFederationPlan(job, action.statistics, folder_.fold(), services_.blobs);
+    return [this, made, round] {
+      if (made.ok()) return Step(*made);
+      if (made.code() == StatusCode::kFailedPrecondition) return Step(FoldFailed{round, made.status().message()});
+      Die(Annotate(made.status(), "planning"));
+    };
+  });
+}
+
+void JobRunner::Execute(const KeepModel& action) {
+  InWorker([this, model = action.model]() -> std::function<void()> {
+    const Status kept = SyncFile(services_.blobs->PathOf(model.digest));
+    return [this, kept, model] {
+      if (!kept.ok()) return Die(Annotate(kept, "keeping the first model"));
+      Step(ModelKept{model});
+    };
+  });
+}
+
+// What a person looks at; nothing before there is a plan.
+void JobRunner::WritePlanViews() const {
+  const std::optional<PlanPinned>& pinned = state().pinned();
+  if (!pinned) return;
+  const auto write = [&]() -> Status {
+    ASSIGN_OR_RETURN(const Json plans, ReadJson(services_.blobs->PathOf(pinned->plans.digest)));
+    RETURN_IF_ERROR(WriteJson(folder_.plans(), plans));
+    ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(pinned->job_json, "job"));
+    ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
+    return WriteFileAtomic(folder_.job_yaml(), wire::JobToYaml(job));
+  };
+  if (const Status status = write(); !status.ok())
+    Log(LogLevel::kWarning, "view_not_written", {{"reason", status.message()}});
 }
 
 // --- status.json

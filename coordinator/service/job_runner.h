@@ -78,7 +78,10 @@ class JobRunner {
   void Execute(const Report& action);
   void Execute(const BuildLocalModels& action);
   void Execute(const Disconnect& action);
+  void Execute(const MakePlan& action);
+  void Execute(const KeepModel& action);
   Status ReadFederation();
+  void WritePlanViews() const;
   UpdateRules UpdateRulesOf() const;
   StatusOr<FoldDone> Fold(const FoldRound& fold, const std::vector<SiteName>& sites) const;
   StatusOr<LocalModelsBuilt> Build(const BuildLocalModels& action) const;

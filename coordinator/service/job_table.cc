@@ -395,7 +395,7 @@ std::set<Digest> JobTable::Keep() const {
   for (const auto& [job, entry] : jobs_) {
     if (entry.stand == Stand::kFinished) continue;
     const bool begun = entry.runner && entry.runner->state().phase() != Phase::kNew;
-    if (!begun) keep.insert(entry.submission.model.digest);
+    if (!begun && entry.submission.model.bytes > 0) keep.insert(entry.submission.model.digest);
     if (entry.stand == Stand::kStopped) keep.insert(entry.live.begin(), entry.live.end());
     if (entry.runner) keep.merge(entry.runner->LiveBlobs());
   }
@@ -407,7 +407,7 @@ std::set<Digest> JobTable::Keep() const {
 void JobTable::Tidy(JobEntry* entry) {
   std::set<Digest> candidates = hands_.access->TakeRetired(entry->submission.job);
   candidates.merge(entry->live);
-  candidates.insert(entry->submission.model.digest);
+  if (entry->submission.model.bytes > 0) candidates.insert(entry->submission.model.digest);
   const std::set<Digest> keep = Keep();
   entry->live = entry->runner && entry->stand != Stand::kFinished ? entry->runner->LiveBlobs() : std::set<Digest>();
   for (const Digest& digest : candidates) {

@@ -1,15 +1,12 @@
 #include "coordinator/service/operator_desk.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/asio/post.hpp>
-#include <cerrno>
 
 #include "comm/base/command.h"
 #include "comm/base/file.h"
 #include "comm/base/log.h"
 #include "coordinator/service/model_file.h"
+#include "coordinator/service/plan_files.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -37,16 +34,6 @@ Reader ReaderOf(const transport::PeerName& who) {
   return who.role == Role::kSite ? Reader{SiteName(who.name)} : Reader{};
 }
 
-// What is promised has to outlive the machine's power.
-Status SyncFile(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return ErrnoStatus(errno, "opening " + path.string());
-  const int failed = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (failed != 0) return ErrnoStatus(failed, "writing " + path.string());
-  return SyncDirectory(path.parent_path());
-}
-
 }  // namespace
 
 Status MayAsk(const transport::PeerName& who, const wire::OperatorRequest& request) {
@@ -70,7 +57,7 @@ Status FitsOnDisk(const Submission& submission, const DiskBudget& budget) {
   const std::string need =
       Concat("job '", submission.job, "' may need ", FormatBytes(needed), " on the coordinator's disk (",
              submission.sites.size(), " sites + ", ModelsNeeded(submission) - submission.sites.size(), ", of ",
-             FormatBytes(submission.model.bytes), " each)");
+             FormatBytes(needed / ModelsNeeded(submission)), " each)");
   if (budget.quota > 0 && budget.promised + needed > budget.quota)
     return Storage(need, ", ", FormatBytes(budget.promised), " are promised to other jobs, and the quota is ",
                    FormatBytes(budget.quota),
@@ -119,7 +106,7 @@ StatusOr<Submission> OperatorDesk::Judge(const wire::SubmitJob& request) const {
   ASSIGN_OR_RETURN(Submission submission, SubmissionOf(*job, options_.roster, "the job"));
   submission.model = request.model;
   submission.priority = request.priority;
-  if (submission.model.bytes == 0) return InvalidArgument("the initial model is empty");
+  RETURN_IF_ERROR(CheckInitialModel(submission, ", and it is empty"));
   return submission;
 }
 
@@ -146,6 +133,7 @@ void OperatorDesk::On(const Who& who, const wire::SubmitJob& request, const Answ
                                                         Concat("the same job is there already: ", StandName(*there))}));
   }
   if (const Status fits = CheckDisk(*submission); !fits.ok()) return answer(fits);
+  if (submission->model.bytes == 0) return Accept(*std::move(submission), Status(), answer);
   const StatusOr<std::uint32_t> chunks = intake_->Announce(who.name, submission->model);
   if (!chunks.ok()) return answer(chunks.status());
   if (!blobs_->Has(submission->model.digest))
@@ -263,7 +251,7 @@ void OperatorDesk::On(const Who& who, const wire::OfferFile& request, const Answ
   const StatusOr<const JobEntry*> entry = Seen(who, request.job);
   if (!entry.ok()) return answer(entry.status());
   std::optional<std::filesystem::path> in_force;
-  if ((*entry)->stand == Stand::kActive && (*entry)->runner->state().phase() != Phase::kNew)
+  if ((*entry)->stand == Stand::kActive && (*entry)->runner->state().model().bytes > 0)
     in_force = blobs_->PathOf((*entry)->runner->state().model().digest);
   InReader([this, folder = table_->FolderOf(request.job), name = request.name, in_force, answer] {
     StatusOr<wire::FileOffer> offer = files_->Offer(folder, name, in_force);

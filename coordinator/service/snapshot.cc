@@ -75,7 +75,7 @@ Status Take(const fs::path& state, const std::map<JobId, JobEntry>& jobs, const 
     RETURN_IF_ERROR(TakeJob(JobFolder(state, job), entry.runner ? entry.runner->journal() : nullptr,
                             folder / "jobs" / job.value()));
     if (entry.stand == Stand::kFinished) continue;
-    digests.insert(entry.submission.model.digest);
+    if (entry.submission.model.bytes > 0) digests.insert(entry.submission.model.digest);
     digests.insert(entry.live.begin(), entry.live.end());
     if (entry.runner) digests.merge(entry.runner->LiveBlobs());
   }

@@ -130,7 +130,17 @@ std::size_t ModelsNeeded(const Submission& submission) {
   return ModelsOnDisk(federation, submission.sites.size());
 }
 
-std::uint64_t DiskNeeded(const Submission& submission) { return ModelsNeeded(submission) * submission.model.bytes; }
+Status CheckInitialModel(const Submission& submission, const std::string& how) {
+  // As the job itself checks when it begins, where it says more.
+  ASSIGN_OR_RETURN(const FederationPlan plan, PlanOf(submission.job_json));
+  if (submission.model.bytes == 0 && !plan.plans)
+    return InvalidArgument("a new job needs the model that round 0 starts from", how);
+  return JobMachine::Open({submission.job, submission.job_json, submission.sites, submission.model}).status();
+}
+
+std::uint64_t DiskNeeded(const Submission& submission) {
+  return ModelsNeeded(submission) * (submission.model.bytes > 0 ? submission.model.bytes : kPlannedModelBytesMax);
+}
 
 std::string FormatBytes(std::uint64_t bytes) {
   static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB"};

@@ -17,7 +17,7 @@ struct Submission {
   JobId job;
   std::string job_json;         // resolved (wire/job.h)
   std::vector<SiteName> sites;  // who takes part, in name order
-  wire::BlobManifest model;     // what round 0 starts from
+  wire::BlobManifest model;     // what round 0 starts from; none (0 bytes) when the sites plan it
   std::int32_t priority = 0;    // higher ones leave the queue first
   std::uint64_t sequence = 0;   // place in the order of submission
   std::string by;               // the operator's name; "" for --job on the coordinator's machine
@@ -38,6 +38,9 @@ std::string Difference(const Submission& there, const Submission& here);
 Status WriteSubmission(const JobFolder& folder, const Submission& submission);
 // Errors: NotFound when there is none, DataLoss when it is not one that WriteSubmission wrote.
 StatusOr<Submission> ReadSubmission(const JobFolder& folder);
+
+// Is there a model where one is needed, and none where the sites plan it?  `how` mends the first.
+Status CheckInitialModel(const Submission& submission, const std::string& how);
 
 // What a job can need on the coordinator's disk at most, in models (strategies/models_on_disk.h) and in bytes.
 std::size_t ModelsNeeded(const Submission& submission);

@@ -38,7 +38,9 @@ std::optional<Refusal> JudgeNames(const SitePolicy& policy, const Question& ques
   if (!MatchesAny(policy.datasets, job.dataset))
     return Refusal{RefusalCode::kDatasetNotAllowed,
                    Concat("the data set '", job.dataset, "' is not among ", Listed(policy.datasets), " (datasets)")};
-  if (!MatchesAny(policy.architectures, job.architecture))
+  // A job that has no network yet (wire/apply_plan.h) is judged by it as soon as it has one.
+  const bool has_none_yet = question.task.kind == wire::TaskKind::kStatistics && job.architecture == "plan";
+  if (!has_none_yet && !MatchesAny(policy.architectures, job.architecture))
     return Refusal{RefusalCode::kArchitectureNotAllowed,
                    Concat("the architecture '", job.architecture, "' is not among ", Listed(policy.architectures),
                           " (architectures)")};

@@ -54,6 +54,8 @@ class CoordinatorActor final : public Actor {
   void Do(const coordinator::Finish& action);
   void Do(const coordinator::Report& action);
   void Do(const coordinator::BuildLocalModels& action);
+  void Do(const coordinator::MakePlan& action);
+  void Do(const coordinator::KeepModel& action);
   void Do(const coordinator::Disconnect& action);
   void EndSession(const SiteName& site, const std::string& reason);
   void Tear(const coordinator::Action& action);

@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "comm/base/file.h"
-#include "comm/wire/job.h"
+#include "comm/wire/apply_plan.h"
 #include "tests/testing/run_program.h"
 
 namespace consilium::testing {
@@ -23,7 +23,7 @@ StatusOr<LocalFederation> LocalFederation::Create(Options options) {
   const Options& made = federation.options_;
   RETURN_IF_ERROR(MakeDirectories(made.folder));
   if (!made.job.empty()) {
-    ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJob(made.job));
+    ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ReadJobToSubmit(made.job));
     federation.job_name_ = job.name;
   }
   const Json project = {{"name", "test"},
@@ -53,9 +53,11 @@ Status LocalFederation::StartCoordinator() {
                                         state.string(),
                                         "--listen",
                                         Concat(options_.address, ":", port_)};
-  if (!options_.job.empty())
-    arguments.insert(arguments.end(), {"--job", options_.job.string(), "--initial-model",
-                                       options_.initial_model.string(), "--exit-when-done"});
+  if (!options_.job.empty()) {
+    arguments.insert(arguments.end(), {"--job", options_.job.string(), "--exit-when-done"});
+    if (!options_.initial_model.empty())
+      arguments.insert(arguments.end(), {"--initial-model", options_.initial_model.string()});
+  }
   arguments.insert(arguments.end(), options_.coordinator_arguments.begin(), options_.coordinator_arguments.end());
   StatusOr<Subprocess> process = Subprocess::Start({.arguments = std::move(arguments),
                                                     .environment = EnvironmentOf(kCoordinatorParty),

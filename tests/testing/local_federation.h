@@ -18,9 +18,9 @@ class LocalFederation {
     std::filesystem::path folder;  // everything goes here
     std::vector<std::string> sites;
     std::filesystem::path job;  // the job file; empty: the coordinator serves what operators submit, until it is killed
-    std::filesystem::path initial_model;
-    std::string address = "127.0.0.1";  // of the coordinator
-    std::filesystem::path trainer;      // a stub; empty: the real consilium-trainer
+    std::filesystem::path initial_model;  // empty: the job's sites plan it
+    std::string address = "127.0.0.1";    // of the coordinator
+    std::filesystem::path trainer;        // a stub; empty: the real consilium-trainer
     std::map<std::string, std::string> environment;
     Json operators = Json::array();                  // as in project.yaml
     std::vector<std::string> coordinator_arguments;  // beside the usual ones

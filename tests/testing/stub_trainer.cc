@@ -120,7 +120,7 @@ wire::WorkerMessage Serve(int socket, const wire::WorkerTask& task) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc != 4 || std::strcmp(argv[1], "worker") != 0 || std::strcmp(argv[2], "--socket") != 0) return 2;
+  if (argc < 4 || std::strcmp(argv[1], "worker") != 0 || std::strcmp(argv[2], "--socket") != 0) return 2;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[3]);

@@ -23,6 +23,7 @@ StatusOr<std::size_t> Measure(const StatisticsTask& task, TaskMonitor& monitor) 
   ASSIGN_OR_RETURN(const fs::path folder, datasets::FindDataset(task.job.data.dataset, task.data_dir));
   ASSIGN_OR_RETURN(const datasets::RawDataset dataset, datasets::OpenRawDataset(folder));
   datasets::StatisticsOptions options;
+  options.cases_min = task.cases_min;
   options.loop.threads = task.job.train.threads;
   options.loop.is_cancelled = [&] { return monitor.cancelled(); };
   options.loop.on_case = [&](const std::string&, std::int64_t done, std::int64_t total) {

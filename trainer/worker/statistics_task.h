@@ -13,6 +13,7 @@ struct StatisticsTask {
   const wire::JobSpec& job;
   std::filesystem::path data_dir;  // as for datasets::FindDataset
   std::filesystem::path output;    // datasets::EncodeStatistics(); the same data give the same bytes
+  std::uint32_t cases_min = 5;     // nothing is said of fewer cases
   collective::Communicator& gang;
 };
 

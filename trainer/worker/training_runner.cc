@@ -6,11 +6,13 @@
 #include "comm/base/file.h"
 #include "comm/base/time.h"
 #include "comm/tensor/safetensors.h"
+#include "comm/wire/preparation.h"
 #include "trainer/local/personal_parts.h"
 #include "trainer/loop/train_data.h"
 #include "trainer/models/torch_guard.h"
 #include "trainer/worker/evaluation_task.h"
 #include "trainer/worker/federated_round.h"
+#include "trainer/worker/initial_task.h"
 #include "trainer/worker/statistics_task.h"
 
 namespace consilium::trainer {
@@ -43,8 +45,9 @@ class QuietSink final : public EpochSink {
 
 class TrainingRunner final : public TaskRunner {
  public:
-  explicit TrainingRunner(collective::Communicator* gang)
-      : solo_(gang == nullptr ? collective::MakeSoloCommunicator() : nullptr),
+  TrainingRunner(collective::Communicator* gang, RunnerOptions options)
+      : options_(options),
+        solo_(gang == nullptr ? collective::MakeSoloCommunicator() : nullptr),
         gang_(gang == nullptr ? *solo_ : *gang) {}
 
   StatusOr<TaskResult> Run(const wire::WorkerTask& task, TaskMonitor& monitor) override {
@@ -54,7 +57,13 @@ class TrainingRunner final : public TaskRunner {
         case wire::TaskKind::kTrain:
           return Train(job, task, monitor);
         case wire::TaskKind::kStatistics:
-          return RunStatistics({.job = job, .data_dir = task.data_dir, .output = task.update_path, .gang = gang_},
+          if (task.task.subject == wire::kInitialModelSubject)
+            return MakeInitialModel({.job = job, .data_dir = task.data_dir, .output = task.update_path, .gang = gang_});
+          return RunStatistics({.job = job,
+                                .data_dir = task.data_dir,
+                                .output = task.update_path,
+                                .cases_min = options_.statistics_cases_min,
+                                .gang = gang_},
                                monitor);
         case wire::TaskKind::kEvaluate:
         case wire::TaskKind::kValidate:
@@ -83,6 +92,7 @@ class TrainingRunner final : public TaskRunner {
   Status FineTune(const wire::JobSpec& job, const wire::WorkerTask& task, TaskMonitor& monitor);
   StatusOr<TaskResult> Evaluate(const wire::JobSpec& job, const wire::WorkerTask& task, TaskMonitor& monitor);
 
+  const RunnerOptions options_;
   const std::unique_ptr<collective::Communicator> solo_;
   collective::Communicator& gang_;
   // The trainer points into the data: it goes first.
@@ -240,8 +250,8 @@ StatusOr<TaskResult> TrainingRunner::Evaluate(const wire::JobSpec& job, const wi
 
 }  // namespace
 
-std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang) {
-  return std::make_unique<TrainingRunner>(gang);
+std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang, RunnerOptions options) {
+  return std::make_unique<TrainingRunner>(gang, options);
 }
 
 }  // namespace consilium::trainer

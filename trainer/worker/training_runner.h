@@ -25,10 +25,13 @@ namespace consilium::trainer {
 // personal_dice.<label> (predictions in personal/): Ditto's personal model in every evaluation of the global model, the
 // fine-tuned one in the kEvaluate after the last round.
 //
-// kStatistics: see statistics_task.h.
+// kStatistics: see statistics_task.h, initial_task.h and wire/preparation.h.
 //
 // Errors: InvalidArgument (job, data with all faults, weights of another model), FailedPrecondition (state of another
 // job), Cancelled, Storage, ResourceExhausted (memory), Failed (torch, a loss that is not finite).
-std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang = nullptr);
+struct RunnerOptions {
+  std::uint32_t statistics_cases_min = 5;  // the site says nothing of fewer cases
+};
+std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang = nullptr, RunnerOptions options = {});
 
 }  // namespace consilium::trainer

@@ -47,7 +47,12 @@ struct WorkerArguments {
   std::string socket;
   std::int64_t fd = -1;
   bool gang = false;
+  std::int64_t cases_min = RunnerOptions().statistics_cases_min;
 };
+
+RunnerOptions RunnerOptionsOf(const WorkerArguments& arguments) {
+  return {.statistics_cases_min = static_cast<std::uint32_t>(arguments.cases_min)};
+}
 
 Status ServeClient(const WorkerArguments& arguments, TaskRunner& runner) {
   ASSIGN_OR_RETURN(const int descriptor,
@@ -66,7 +71,7 @@ Status ServeInGang(const WorkerArguments& arguments) {
   // Ranks wait for each other's largest case of an evaluation, and for models to be read and written by rank 0.
   options.step_timeout = std::chrono::minutes(5);
   ASSIGN_OR_RETURN(const std::unique_ptr<collective::Communicator> gang, collective::Connect(options));
-  const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner(gang.get());
+  const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner(gang.get(), RunnerOptionsOf(arguments));
   if (gang->rank() != 0) return FollowTasks(*gang, *runner);
   GangRunner all(*gang, *runner);
   return ServeClient(arguments, all);
@@ -82,13 +87,16 @@ int WorkerVerb(const Arguments& arguments) {
   command.Option("--socket", &options.socket, "Unix-domain socket that the client listens on");
   command.Option("--fd", &options.fd, "connected socket that the client handed down");
   command.Flag("--gang", &options.gang, "one rank of several that mpirun, torchrun or srun started together");
+  command.Option("--cases-min", &options.cases_min, "fewest cases that statistics of the data set may speak of");
   return command.Run(arguments, [&]() -> Status {
+    if (options.cases_min < 1 || options.cases_min > 1'000'000)
+      return InvalidArgument("--cases-min is ", options.cases_min, "; expected at least 1");
     if (options.socket.empty() == (options.fd < 0)) return InvalidArgument("give one of --socket PATH and --fd NUMBER");
     // A trainer whose client is gone would compute for nobody.  The closed socket ends it between two steps, this at
     // once; a rank's parent is its launcher, which dies with the client.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (options.gang) return ServeInGang(options);
-    const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner();
+    const std::unique_ptr<TaskRunner> runner = MakeTrainingRunner(nullptr, RunnerOptionsOf(options));
     return ServeClient(options, *runner);
   });
 }

@@ -19,7 +19,11 @@ struct JobOptions {
   std::string strategy = "fedavg";
   std::string parameters;  // more keys of federation.strategy
   std::string deadline = "100s";
+  std::string model = R"("patch_size": [8, 8, 8])";
 };
+
+// The sites plan the network together.
+inline constexpr char kPlanTogether[] = R"("architecture": "plan")";
 
 inline JobOptions AsyncJob(int rounds, int buffer, int staleness_max, int sites_min = 1) {
   return {.mode = "async",
@@ -39,13 +43,13 @@ inline wire::BlobManifest FakeBlob(const std::string& content) {
 }
 
 inline JobOpened MakeJob(const JobOptions& options) {
-  JobOpened job{.job = JobId("trial"), .model = FakeBlob("initial model")};
-  job.job_json =
-      Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]}, )",
-             R"("federation": {"rounds": )", options.rounds, R"(, "mode": ")", options.mode, R"(", "sites": {"min": )",
-             options.sites_min, options.select, R"(}, "round_deadline": ")", options.deadline, R"(")", options.more,
-             R"(, "strategy": {"name": ")", options.strategy, R"(", "weighting": ")", options.weighting, R"(")",
-             options.parameters, "}}}");
+  JobOpened job{.job = JobId("trial")};
+  if (options.model != kPlanTogether) job.model = FakeBlob("initial model");
+  job.job_json = Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {)", options.model,
+                        R"(}, )", R"("federation": {"rounds": )", options.rounds, R"(, "mode": ")", options.mode,
+                        R"(", "sites": {"min": )", options.sites_min, options.select, R"(}, "round_deadline": ")",
+                        options.deadline, R"(")", options.more, R"(, "strategy": {"name": ")", options.strategy,
+                        R"(", "weighting": ")", options.weighting, R"(")", options.parameters, "}}}");
   for (const std::string& site : options.sites) job.sites.emplace_back(site);
   return job;
 }
@@ -53,6 +57,14 @@ inline JobOpened MakeJob(const JobOptions& options) {
 inline wire::TaskKey Train(int round, int attempt = 0) {
   return {JobId("trial"), Round(static_cast<std::uint32_t>(round)), Attempt(static_cast<std::uint32_t>(attempt)),
           wire::TaskKind::kTrain};
+}
+inline wire::TaskKey Prepare(const std::string& subject, int attempt = 0) {
+  return {JobId("trial"), Round(0), Attempt(static_cast<std::uint32_t>(attempt)), wire::TaskKind::kStatistics, subject};
+}
+// What a plan makes of a job that asked for one.
+inline std::string PlannedJson(JobOptions options) {
+  options.model = JobOptions().model;
+  return MakeJob(options).job_json;
 }
 inline wire::TaskKey Validate(int round, const std::string& subject = "", int attempt = 0) {
   return {JobId("trial"), Round(static_cast<std::uint32_t>(round)), Attempt(static_cast<std::uint32_t>(attempt)),

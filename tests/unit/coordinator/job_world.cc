@@ -10,6 +10,7 @@ namespace consilium::coordinator {
 namespace {
 
 using Model = std::vector<float>;
+const Model kFirstModel = {0.25f, -0.5f, 3.0f, -0.0f};
 
 struct Site {
   bool connected = false;
@@ -22,8 +23,7 @@ struct Site {
 class World {
  public:
   explicit World(const WorldOptions& options) : options_(options), rng_(options.seed) {
-    JobOpened job = MakeJob(options.job);
-    job.model = Store({0.25f, -0.5f, 3.0f, -0.0f});
+    JobOpened job = NewJob();
     for (const SiteName& site : job.sites) sites_[site];
     machine_ = JobMachine::Open(std::move(job)).value();
     Begin();
@@ -65,6 +65,13 @@ class World {
     return manifest;
   }
 
+  JobOpened NewJob() {
+    JobOpened job = MakeJob(options_.job);
+    if (!plans()) job.model = Store(kFirstModel);
+    return job;
+  }
+  bool plans() const { return options_.job.model == kPlanTogether; }
+
   // --- the coordinator's life
 
   void Begin() {
@@ -102,9 +109,7 @@ class World {
       Cut(&site);
     }
     if (journal_.empty()) {
-      JobOpened job = MakeJob(options_.job);  // died before it knew anything: a person starts it again
-      job.model = Store({0.25f, -0.5f, 3.0f, -0.0f});
-      machine_ = JobMachine::Open(std::move(job)).value();
+      machine_ = JobMachine::Open(NewJob()).value();  // died before it knew anything: a person starts it again
     } else {
       machine_ = JobMachine::Restore(Journal()).value();
     }
@@ -135,6 +140,15 @@ class World {
         built.models[contribution.site] = contribution.update;
       }
       answers_.push_back(built);
+    }
+    if (const auto* plan = std::get_if<MakePlan>(&action)) {
+      EXPECT_GE(plan->statistics.size(), static_cast<std::size_t>(options_.job.sites_min));
+      for (const auto& [site, statistics] : plan->statistics) EXPECT_TRUE(blobs_.contains(statistics.digest));
+      answers_.push_back(PlanMade{PlannedJson(options_.job), Store({1, 2}), Sha256Of("plan"), 12, 5});
+    }
+    if (const auto* keep = std::get_if<KeepModel>(&action)) {
+      EXPECT_TRUE(blobs_.contains(keep->model.digest));
+      answers_.push_back(ModelKept{keep->model});
     }
     if (const auto* disconnect = std::get_if<Disconnect>(&action)) {
       Cut(&sites_.at(disconnect->site));
@@ -244,7 +258,7 @@ class World {
 
   void Receive(const SiteName& name, Site* site, const wire::CoordinatorMessage& message) {
     if (const auto* receipt = std::get_if<wire::Receipt>(&message)) {
-      const bool honest = options_.job.mode == "wait" || options_.job.mode == "close";
+      const bool honest = (options_.job.mode == "wait" || options_.job.mode == "close") && !plans();
       EXPECT_TRUE(receipt->reason == wire::DropReason::kNone || receipt->reason == wire::DropReason::kDuplicate ||
                   !honest || !options_.job.select.empty())
           << receipt->task << ": " << wire::DropReasonName(receipt->reason);
@@ -264,6 +278,16 @@ class World {
   }
 
   wire::SiteMessage Work(const SiteName& name, const wire::Task& task) {
+    if (task.task.kind == wire::TaskKind::kStatistics) {
+      EXPECT_EQ(task.job_json, task.task.subject.empty() ? MakeJob(options_.job).job_json : PlannedJson(options_.job));
+      const Model answer = task.task.subject.empty() ? Model{float(name.value()[0])} : kFirstModel;
+      const wire::BlobManifest manifest = Store(answer);
+      updates_[manifest.digest] = answer;
+      return wire::UpdateReady{task.task, manifest, 1, {}};
+    }
+    if (plans()) {
+      EXPECT_EQ(task.job_json, PlannedJson(options_.job)) << "every task after the plan is of the pinned job";
+    }
     if (!blobs_.contains(task.model.digest))  // the round was over before the task arrived
       return wire::TaskFailed{task.task, StatusCode::kNotFound, "the model is not in force"};
     const Model& model = blobs_.at(task.model.digest);

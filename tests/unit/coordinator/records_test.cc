@@ -29,7 +29,9 @@ std::vector<Record> OneOfEach() {
           EvaluationClosed{CloseReason::kDeadline},
           TaskGiven{a, Train(4, 2)},
           JobPaused{"ada"},
-          JobResumed{"ada"}};
+          JobResumed{"ada"},
+          PlanPinned{R"({"name": "trial"})", FakeBlob("plans"), Sha256Of("plans")},
+          ModelInitialized{FakeBlob("first model")}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {

@@ -5,7 +5,12 @@
 namespace consilium::coordinator {
 
 void RoundAudit::Take(const Record& record) {
-  if (const auto* opened = std::get_if<JobOpened>(&record)) plan_ = PlanOf(opened->job_json).value();
+  if (const auto* opened = std::get_if<JobOpened>(&record)) {
+    plan_ = PlanOf(opened->job_json).value();
+    preparing_ = plan_.plans;
+  }
+  if (std::holds_alternative<ModelInitialized>(record)) preparing_ = false;
+  if (preparing_) return;  // statistics are counted by the plan that is made of them
   if (const auto* update = std::get_if<UpdateAccepted>(&record)) {
     const Update key{update->site, update->task};
     EXPECT_TRUE(open_.insert(key).second) << update->site << " counts twice for " << update->task;

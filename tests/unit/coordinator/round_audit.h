@@ -22,6 +22,7 @@ class RoundAudit {
  private:
   using Update = std::pair<SiteName, wire::TaskKey>;
   FederationPlan plan_;
+  bool preparing_ = false;
   std::set<Update> open_;  // accepted, in no published model yet
   std::set<Update> spent_;
   std::size_t used_ = 0;

@@ -17,7 +17,7 @@ std::string Describe(const wire::CoordinatorMessage& message) {
 
 }  // namespace
 
-Stage::Stage(const JobOptions& options) {
+Stage::Stage(const JobOptions& options) : options_(options) {
   machine_ = JobMachine::Open(MakeJob(options)).value();
   Step(Started{});
 }
@@ -64,6 +64,17 @@ void Stage::Execute(const Action& action) {
       next_.push_back(FoldFailed{fold->round, *fail_folds});
     else if (!hold_folds)
       next_.push_back(FoldDone{fold->round, FakeBlob(content), Sha256Of(content)});
+  } else if (const auto* plan = std::get_if<MakePlan>(&action)) {
+    std::string line = "plan from";
+    for (const auto& [site, statistics] : plan->statistics) line += Concat(" ", site);
+    lines_.push_back(line);
+    if (fail_folds)
+      next_.push_back(FoldFailed{Round(0), *fail_folds});
+    else if (!hold_folds)
+      next_.push_back(PlanMade{PlannedJson(options_), FakeBlob("plans of " + line), Sha256Of(line), 12, 5});
+  } else if (const auto* keep = std::get_if<KeepModel>(&action)) {
+    lines_.push_back("keep the first model");
+    if (!hold_folds) next_.push_back(ModelKept{keep->model});
   } else if (const auto* publish = std::get_if<Publish>(&action)) {
     lines_.push_back(Concat("publish ", publish->round));
   } else if (const auto* build = std::get_if<BuildLocalModels>(&action)) {
@@ -91,6 +102,9 @@ Stage& Stage::Say(const std::string& site, wire::SiteMessage message) {
 }
 Stage& Stage::Update(const std::string& site, int round, int attempt, double weight) {
   return Say(site, wire::UpdateReady{Train(round, attempt), FakeBlob(Concat(site, round)), weight, {{"loss", 0.5}}});
+}
+Stage& Stage::Prepared(const std::string& site, const wire::TaskKey& task) {
+  return Say(site, wire::UpdateReady{task, FakeBlob(Concat(site, task.subject, "answer")), 1, {{"seconds", 1}}});
 }
 Stage& Stage::Fail(const std::string& site, const wire::TaskKey& task, const std::string& message) {
   return Say(site, wire::TaskFailed{task, StatusCode::kFailed, message});

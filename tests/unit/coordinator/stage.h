@@ -26,6 +26,7 @@ class Stage {
   Stage& Disconnect(const std::string& site);
   Stage& Say(const std::string& site, wire::SiteMessage message);
   Stage& Update(const std::string& site, int round, int attempt = 0, double weight = 1);
+  Stage& Prepared(const std::string& site, const wire::TaskKey& task);
   Stage& Fail(const std::string& site, const wire::TaskKey& task, const std::string& message);
   Stage& Report(const std::string& site, int round, double dice);
   Stage& Validated(const std::string& site, const wire::TaskKey& task, double dice, double cases = 1);
@@ -62,6 +63,7 @@ class Stage {
   Stage& Step(const Input& input);
   void Execute(const Action& action);
 
+  JobOptions options_;
   std::optional<JobMachine> machine_;
   Instant now_{};
   std::vector<Record> journal_;

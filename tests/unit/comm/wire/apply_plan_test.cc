@@ -36,7 +36,6 @@ JobSpec Job() {
   JobSpec job;
   job.name = "ct";
   job.data.dataset = "Dataset009_Spleen";
-  job.model.architecture = "plan";
   return job;
 }
 
@@ -131,6 +130,43 @@ TEST_F(JobFileWithPlans, SaysWhatIsMissing) {
   EXPECT_THAT(Read("{architecture: plan, plans: other.json}").status().message(), HasSubstr("other.json"));
   EXPECT_EQ(Read("{architecture: plan, plans: plans.json}", {"data.configuration=2d"}).status().code(),
             StatusCode::kNotFound);
+}
+
+TEST_F(JobFileWithPlans, WithoutAPlansFileTheSitesOfAFederationPlanAndOnlyACoordinatorTakesSuchAJob) {
+  const Status here = Read("{architecture: plan}", {"federation.rounds=2"}).status();
+  EXPECT_EQ(here.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(here.message(), HasSubstr("planned by the sites when the job begins"));
+  const StatusOr<JobSpec> job = ReadJobToSubmit(folder_ / "job.yaml", {"federation.rounds=2"});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_TRUE(NeedsPlan(*job));
+  // Its text says what it says itself, and nothing of what the plan will.
+  const Json json = JobToJson(*job);
+  EXPECT_EQ(json["model"].dump(), R"({"architecture":"plan","deep_supervision":true})");
+  EXPECT_FALSE(json["train"].contains("batch_size"));
+  EXPECT_EQ(JobToJson(ParseJob(ConfigNode::Parse(json.dump(), "sent").value()).value()), json);
+}
+
+TEST_F(JobFileWithPlans, WhatAJobForAFederationSaysItselfStandsBesideThePlan) {
+  const auto resolve = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> assignments = {"federation.rounds=2"};
+    assignments.insert(assignments.end(), more.begin(), more.end());
+    EXPECT_FALSE(Read("{architecture: plan}").ok());  // writes the file
+    const StatusOr<JobSpec> job = ReadJobToSubmit(folder_ / "job.yaml", assignments);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return ApplyPlan(*job, Plans(), "the plan").value();
+  };
+  const JobSpec plain = resolve({});
+  EXPECT_EQ(plain.model.base_features, 32);
+  EXPECT_EQ(plain.train.batch_size, 3);
+  const JobSpec own = resolve({"model.base_features=8", "train.batch_size=4", "data.spacing=[1, 1, 1]"});
+  EXPECT_EQ(own.model.base_features, 8);
+  EXPECT_EQ(own.model.features_max, 80);
+  EXPECT_EQ(own.train.batch_size, 4);
+  EXPECT_EQ(own.data.spacing, (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(own.model.patch_size, plain.model.patch_size);
+  for (const char* decided : {"model.patch_size=[8, 8, 8]", "model.strides=[[1, 1, 1], [2, 2, 2]]"})
+    EXPECT_THAT(ReadJobToSubmit(folder_ / "job.yaml", {"federation.rounds=2", decided}).status().message(),
+                HasSubstr("what the plan decides"));
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ TEST(Capability, ThisBuildCanDoWhateverItsJobFileAsksFor) {
     job.federation.local_momentum = LocalMomentum::kReset;
     job.federation.personalization.method = PersonalizationMethod::kFinetune;
     job.federation.compression.scheme = tensor::Compression::kInt8;
+    job.model.architecture = "plan";
     EXPECT_EQ(WhyUnfit(site, FeaturesNeeded(job)), "") << strategy.name;
   }
 }

@@ -175,7 +175,6 @@ TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
                                  "task=graph_classification",
                                  "data.configuration=3d_lowres",
                                  "data.configuration=3d_cascade_fullres",
-                                 "model.architecture=plan",
                                  "model.architecture=resenc_unet",
                                  "train.precision=bfloat16",
                                  "train.precision=float16",

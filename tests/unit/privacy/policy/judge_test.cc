@@ -124,6 +124,17 @@ TEST(Judge, AnApprovalLetsAJobRunThatNothingElseForbids) {
   EXPECT_EQ(Judge(policy, question)->code, RefusalCode::kArchitectureNotAllowed);
 }
 
+TEST(Judge, StatisticsOfAJobThatHasNoNetworkYetAreJudgedWithoutItAndTrainingIsNot) {
+  SitePolicy policy = Narrow();
+  Question question = Fitting();
+  question.job.architecture = "plan";
+  EXPECT_EQ(Judge(policy, question)->code, RefusalCode::kArchitectureNotAllowed);
+  question.task.kind = wire::TaskKind::kStatistics;
+  EXPECT_EQ(Judge(policy, question)->code, RefusalCode::kTaskNotAllowed);
+  policy.tasks.insert(wire::TaskKind::kStatistics);
+  EXPECT_EQ(Judge(policy, question), std::nullopt);
+}
+
 TEST(FilterMetrics, WhatThePolicyDoesNotNameStaysAndFewCasesLeaveNothing) {
   SitePolicy policy = Narrow();
   std::vector<std::string> withheld;
