@@ -165,7 +165,7 @@ TEST_F(RealPlanning, ASiteOfTooFewCasesSaysNothingOfThemAndTrainsWhatTheOthersPl
   bool refused = false, trained = false;
   for (const Json& event : federation.Events()) {
     const bool of_c = event.value("site", "") == "c";
-    refused |= of_c && event["event"] == "site_failed" && event["code"] == "permission denied";
+    refused |= of_c && event["event"] == "site_failed" && event["code"] == "refused";
     trained |= of_c && event["event"] == "update_accepted" && event["task"] == "train";
   }
   EXPECT_TRUE(refused && trained);
