@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kPatience = std::chrono::seconds(60);
 
 struct TrialOptions {
   std::string mode = "wait";
@@ -231,7 +231,7 @@ TEST(Federation, TooFewUpdatesAtTheDeadlineFailTheJobAndNameTheMissing) {
   Trial trial(
       {.mode = "close",
        .sites_min = 2,
-       .deadline = "2s",
+       .deadline = "5s",
        .delay_ms = 200,
        .behaviour = {{"b", {{"hold", {"train-0"}}}}, {"c", {{"fail_rounds", {{"0", "the scanner's disk is gone"}}}}}}});
   trial.Start();
