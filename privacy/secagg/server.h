@@ -55,6 +55,12 @@ class ServerSession {
   const Places& survivors() const { return survivors_; }
   std::vector<Confirmation> ConfirmationsFor(Place place) const;
 
+  // What another process needs to take up this session where the survivors have confirmed (phase kReleases): no
+  // secrets, and without the sealed shares, which were relayed.  Releases are added to what comes back.
+  Bytes Transcript() const;
+  // Everything in it is checked again.  Errors: DataLoss for what Transcript cannot have written, and those of Add...
+  static StatusOr<ServerSession> FromTranscript(ByteSpan transcript);
+
   // Who may still answer in this phase.
   Places Awaited() const;
   // Enough shares of every secret are there.

@@ -86,6 +86,8 @@ Outcome RunSession(Cohort& cohort, const std::map<Place, Until>& until, const Mi
     return abort(closed);
   }
 
+  if (mischief.server_restarts) server = ServerSession::FromTranscript(server.Transcript()).value();
+
   for (auto& [place, site] : confirmed) {
     if (!lives(place, Until::kAll)) continue;
     std::vector<Confirmation> confirmations = mischief.survivors ? shown : server.ConfirmationsFor(place);

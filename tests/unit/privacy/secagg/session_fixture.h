@@ -57,6 +57,8 @@ struct Mischief {
   std::function<void(Place to, Places&)> survivors;
   std::function<void(Place to, std::vector<Confirmation>&)> confirmations;
   std::function<void(ShareRelease&)> release;  // a lying site
+  // Once the survivors have confirmed, another server goes on from the transcript of the first.
+  bool server_restarts = false;
 };
 
 struct Outcome {

@@ -37,6 +37,19 @@ TEST(SecureSum, IsThePlainSumOfTheSurvivorsForEverySubsetThatVanishesAtEveryStag
   }
 }
 
+TEST(SecureSum, IsFinishedByAnotherServerFromTheTranscriptOfTheFirst) {
+  for (const std::size_t sites : {3u, 5u, 8u}) {
+    for (unsigned gone = 0; gone < 2; ++gone) {
+      Cohort cohort(sites, 9, 70 + sites);
+      std::map<Place, Until> until;
+      if (gone == 1 && sites > 3) until = {{1, Until::kShares}};
+      const Outcome outcome = RunSession(cohort, until, {.server_restarts = true});
+      ASSERT_TRUE(outcome.sum) << outcome.server;
+      EXPECT_EQ(*outcome.sum, cohort.PlainSum(outcome.survivors)) << sites << " sites, " << gone << " gone";
+    }
+  }
+}
+
 TEST(SecureSum, HoldsWhenDifferentSitesVanishAtDifferentStages) {
   Rng rng(4);
   for (int trial = 0; trial < 60; ++trial) {
