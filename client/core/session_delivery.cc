@@ -9,6 +9,8 @@ void SessionMachine::DeliverAll() {
 
 void SessionMachine::Deliver(const Outcome& outcome) {
   if (!connected_) return;
+  if (const auto* trained = std::get_if<Trained>(&outcome.result); trained != nullptr && trained->secure)
+    return DeliverSecure(outcome);
   Delivery& delivery = deliveries_[outcome.task];
   if (delivery.upload) return;
   const auto* trained = std::get_if<Trained>(&outcome.result);
@@ -21,6 +23,8 @@ void SessionMachine::Deliver(const Outcome& outcome) {
 void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved) {
   const Outcome* outcome = state_.Find(task);
   if (outcome == nullptr) return;
+  if (const auto* trained = std::get_if<Trained>(&outcome->result); trained != nullptr && trained->secure)
+    return OnMaskedUploaded(task, result);
   Delivery& delivery = deliveries_[task];
   const auto note = [&](const char* event) {
     if (const auto* trained = std::get_if<Trained>(&outcome->result))
@@ -62,6 +66,7 @@ void SessionMachine::OnMessage(const wire::Receipt& receipt) {
 
 // The state has lost something: remember that, then drop the files.
 void SessionMachine::Settle() {
+  std::erase_if(sums_, [this](const auto& sum) { return state_.Find(sum.first) == nullptr; });
   actions_.push_back(Persist{state_});
   actions_.push_back(Tidy{});
 }

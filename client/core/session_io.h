@@ -1,12 +1,14 @@
 // What goes into the session machine and what comes out of it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 
 #include "client/core/session_state.h"
 #include "comm/base/time.h"
+#include "privacy/secagg/vector.h"
 
 namespace consilium::client {
 
@@ -42,7 +44,8 @@ struct WorkerFinished {
   wire::TaskKey task;
   double weight = 1;
   wire::Metrics metrics;
-  wire::BlobManifest update;  // of the file UpdateFile(task); of tasks with an upload only
+  wire::BlobManifest update;   // of the file UpdateFile(task); of tasks with an upload only
+  std::uint64_t elements = 0;  // of a training task's update: all values of its tensors
 };
 // The trainer lives and says why it cannot; kCancelled after CancelTask, kStorage for a full disk.
 struct WorkerRefused {
@@ -66,12 +69,19 @@ struct SiteAnswer {
   Kind kind = Kind::kNo;
   std::string message;
 };
+// The answer to MaskVector.
+struct VectorMasked {
+  wire::TaskKey task;
+  std::uint32_t session = 0;
+  Status status;
+  wire::BlobManifest vector{};  // of the masked file
+};
 struct TimerFired {
   std::uint64_t id = 0;
 };
 
 using Input = std::variant<Started, ConnectionLost, FromCoordinator, TransferDone, WorkerProgressed, WorkerFinished,
-                           WorkerRefused, WorkerDied, SiteAnswer, TimerFired>;
+                           WorkerRefused, WorkerDied, SiteAnswer, VectorMasked, TimerFired>;
 
 // --- out: to be executed in order
 
@@ -123,6 +133,14 @@ struct StopWorker {
   wire::TaskKey task;
   std::string why;
 };
+// Mask the update of a finished task (privacy/secagg/vector.h) into a file, for a secure sum; answer with VectorMasked.
+struct MaskVector {
+  wire::TaskKey task;
+  std::uint32_t session = 0;
+  std::string update_file, masked_file;  // in the work folder
+  std::shared_ptr<const secagg::MaskingSite> masks;
+  std::shared_ptr<const secagg::VectorInput> input;
+};
 // Files in the work folder, and blobs, that LiveFiles() and LiveBlobs() do not name can go.
 struct Tidy {};
 // The client is to end.
@@ -136,6 +154,6 @@ struct Report {
 };
 
 using Action = std::variant<Dial, HangUp, Send, SetTimer, Persist, AskSite, Fetch, Upload, RunTask, CancelTask,
-                            StopWorker, Tidy, Finish, Report>;
+                            StopWorker, Tidy, Finish, Report, MaskVector>;
 
 }  // namespace consilium::client

@@ -145,6 +145,7 @@ wire::Heartbeat SessionMachine::CurrentBeat() const {
 std::set<std::string> SessionMachine::LiveFiles() const {
   std::set<std::string> files = state_.Files();
   if (work_) files.merge(std::set<std::string>{UpdateFile(work_->task.task), StateFile(work_->task.task)});
+  for (const auto& [task, sum] : sums_) files.insert(MaskedFile(task, sum.session()));
   return files;
 }
 

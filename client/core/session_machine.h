@@ -6,6 +6,9 @@
 //   a task:      ask the site's policy -> fetch the model (and the strategy's auxiliary state) -> run it in the trainer
 //   -> persist the outcome
 //   -> deliver (upload, say, receipt)
+//   a task whose update is summed in secret: its outcome stays here; say that it is ready, answer the coordinator's
+//   questions (secure_site.h), upload the masked vector.  What the coordinator asks against the protocol ends the task
+//   with the reason; shares are released once for each round, remembered before they are said
 //
 // Training goes on while the connection is down.  A trainer that dies is started again after a pause; after three
 // deaths under one task the task has failed, with the signal and the trainer's last words.  A trainer that says nothing
@@ -18,7 +21,9 @@
 #include <optional>
 #include <vector>
 
+#include "client/core/secure_site.h"
 #include "client/core/session_io.h"
+#include "comm/wire/job.h"
 
 namespace consilium::client {
 
@@ -33,7 +38,9 @@ struct SessionOptions {
   Duration redial_max = std::chrono::seconds(10);
   Duration retry_first = std::chrono::seconds(1);  // of a dead trainer or a stalled transfer; doubles
   Duration retry_max = std::chrono::seconds(30);
-  std::uint32_t worker_deaths_max = 3;  // under one task
+  std::uint32_t worker_deaths_max = 3;          // under one task
+  std::shared_ptr<const SecureParty> secure{};  // null: the site takes part in no secure sum
+  unsigned mask_threads = 1;
 };
 
 // Strand-bound.
@@ -66,6 +73,7 @@ class SessionMachine {
     Instant last_sign{};
     Duration silence_max{};
     Lineage lineage = Lineage::kRounds;
+    wire::FederationSpec federation;
     std::string trouble;  // what went wrong and is being tried again
   };
   // How far the delivery of an outcome has come on this connection.
@@ -89,6 +97,7 @@ class SessionMachine {
   void OnMessage(const wire::Receipt& receipt);
   void OnMessage(const wire::StandDown& down);
   void OnMessage(const wire::JobEnded& ended);
+  void OnMessage(const wire::SecureRequest& question);
   void Beat();
   wire::Heartbeat CurrentBeat() const;
 
@@ -121,6 +130,17 @@ class SessionMachine {
   void DeliverAll();
   void Settle();
 
+  // session_secure.cc: sums with other sites
+  void On(const VectorMasked& input);
+  std::optional<GaveUp> WhyNoSum(const wire::Task& task, const wire::FederationSpec& federation) const;
+  SecureWork SecureWorkOf(const WorkerFinished& done, const wire::FederationSpec& federation) const;
+  void BeginSum(const wire::SecureRequest& question, const SecureWork& work);
+  void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
+  void RefuseSum(const wire::TaskKey& task, const Status& why);
+  void DeliverSecure(const Outcome& outcome);
+  void OnMaskedUploaded(const wire::TaskKey& task, const Status& result);
+  void SayReady(const wire::TaskKey& task);
+
   std::uint64_t Arm(Duration after);
   TransferId NextTransfer() { return TransferId{++transfers_}; }
   // Says what a transfer moved in what time, and keeps its rate, in bytes/s.
@@ -144,6 +164,7 @@ class SessionMachine {
   std::deque<wire::Task> queue_;                // for their turn, at most one of each job
   double download_rate_ = 0, upload_rate_ = 0;  // bytes/s of the last transfers
   std::map<wire::TaskKey, Delivery> deliveries_;
+  std::map<wire::TaskKey, SecureSite> sums_;  // of finished tasks
 
   // Of the Step in hand.
   Instant now_{};

@@ -10,7 +10,8 @@ namespace consilium::client {
 namespace {
 
 constexpr std::size_t kStatesKept = 2;
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
+constexpr int kVersionMin = 2;  // knew no secure sums
 constexpr wire::TaskKind kKinds[] = {wire::TaskKind::kTrain, wire::TaskKind::kEvaluate, wire::TaskKind::kValidate,
                                      wire::TaskKind::kStatistics};
 
@@ -32,13 +33,24 @@ Json MetricsToJson(const wire::Metrics& metrics) {
   return json;
 }
 
+Json SecureToJson(const SecureWork& work) {
+  return {{"model", work.model.ToHex()},   {"configuration", work.configuration.ToHex()},
+          {"elements", work.elements},     {"clip", work.clip},
+          {"min_cohort", work.min_cohort}, {"share", work.share}};
+}
+
 Json ResultToJson(const Trained& trained) {
   Json chunks = Json::array();
   for (const Digest& chunk : trained.update.chunks) chunks.push_back(chunk.ToHex());
-  return {{"update",
-           {{"digest", trained.update.digest.ToHex()}, {"bytes", trained.update.bytes}, {"chunks", std::move(chunks)}}},
-          {"weight", trained.weight},
-          {"metrics", MetricsToJson(trained.metrics)}};
+  Json json = {
+      {"update",
+       {{"digest", trained.update.digest.ToHex()}, {"bytes", trained.update.bytes}, {"chunks", std::move(chunks)}}},
+      {"weight", trained.weight},
+      {"metrics", MetricsToJson(trained.metrics)}};
+  if (trained.secure) json["secure"] = SecureToJson(*trained.secure);
+  if (trained.released)
+    json["released"] = {{"session", trained.released->session}, {"shares", ToHex(trained.released->body)}};
+  return json;
 }
 Json ResultToJson(const Evaluated& evaluated) { return {{"metrics", MetricsToJson(evaluated.metrics)}}; }
 Json ResultToJson(const GaveUp& gave_up) {
@@ -77,14 +89,34 @@ StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
   return manifest;
 }
 
+StatusOr<SecureWork> SecureFromJson(const Json& json) {
+  SecureWork work;
+  ASSIGN_OR_RETURN(work.model, Digest::FromHex(json.at("model").get<std::string>()));
+  ASSIGN_OR_RETURN(work.configuration, Digest::FromHex(json.at("configuration").get<std::string>()));
+  work.elements = json.at("elements").get<std::uint64_t>();
+  work.clip = json.at("clip").get<double>();
+  work.min_cohort = json.at("min_cohort").get<std::uint32_t>();
+  work.share = json.at("share").get<double>();
+  if (!(work.share > 0 && work.share <= 1)) return DataLoss("a share of ", work.share);
+  return work;
+}
+
 StatusOr<Outcome> OutcomeFromJson(const Json& json) {
   ASSIGN_OR_RETURN(wire::TaskKey task, TaskFromJson(json.at("task")));
   Outcome outcome{std::move(task), Evaluated{}};
   const Json& result = json.at("result");
   if (result.contains("update")) {
     ASSIGN_OR_RETURN(wire::BlobManifest update, ManifestFromJson(result["update"]));
-    outcome.result =
-        Trained{std::move(update), result.at("weight").get<double>(), MetricsFromJson(result.at("metrics"))};
+    Trained trained{std::move(update), result.at("weight").get<double>(), MetricsFromJson(result.at("metrics"))};
+    if (result.contains("secure")) {
+      ASSIGN_OR_RETURN(trained.secure, SecureFromJson(result["secure"]));
+    }
+    if (result.contains("released")) {
+      const Json& released = result["released"];
+      ASSIGN_OR_RETURN(Bytes body, FromHex(released.at("shares").get<std::string>()));
+      trained.released = ReleasedShares{released.at("session").get<std::uint32_t>(), std::move(body)};
+    }
+    outcome.result = std::move(trained);
   } else if (result.contains("code")) {
     const int code = result["code"].get<int>();
     if (code <= 0 || code > static_cast<int>(StatusCode::kUnimplemented)) return DataLoss("status code ", code);
@@ -105,6 +137,10 @@ std::string UpdateFile(const wire::TaskKey& task) {
   return FileOf("update", task.job, task.round, task.attempt);
 }
 std::string StateFile(const wire::TaskKey& task) { return FileOf("state", task.job, task.round, task.attempt); }
+
+std::string MaskedFile(const wire::TaskKey& task, std::uint32_t session) {
+  return Concat(task.job, "/masked-", task.round, ".", task.attempt, "-", session, ".bin");
+}
 
 const Outcome* SessionState::Find(const wire::TaskKey& task) const {
   const auto found =
@@ -132,6 +168,19 @@ void SessionState::Forget(const wire::TaskKey& task) {
 void SessionState::ForgetJob(const JobId& job) {
   std::erase_if(outcomes_, [&](const Outcome& outcome) { return outcome.task.job == job; });
   kept_.erase(job);
+}
+
+void SessionState::Release(const wire::TaskKey& task, ReleasedShares shares) {
+  Round& newest = released_.try_emplace(task.job, task.round).first->second;
+  newest = std::max(newest, task.round);
+  for (Outcome& outcome : outcomes_)
+    if (auto* trained = std::get_if<Trained>(&outcome.result); trained != nullptr && outcome.task == task)
+      trained->released = std::move(shares);
+}
+
+bool SessionState::HasReleased(const JobId& job, Round round) const {
+  const auto newest = released_.find(job);
+  return newest != released_.end() && round <= newest->second;
 }
 
 void SessionState::Counts(const wire::TaskKey& task) {
@@ -176,13 +225,18 @@ Json SessionState::ToJson() const {
     for (const auto& [left_by, counts] : states) list.push_back({ToInt(left_by.first), ToInt(left_by.second), counts});
     jobs[job.value()] = {{"states", std::move(list)}};
   }
-  return {{"version", kVersion}, {"outcomes", std::move(outcomes)}, {"jobs", std::move(jobs)}};
+  Json released = Json::object();
+  for (const auto& [job, round] : released_) released[job.value()] = ToInt(round);
+  return {{"version", kVersion},
+          {"outcomes", std::move(outcomes)},
+          {"jobs", std::move(jobs)},
+          {"released", std::move(released)}};
 }
 
 StatusOr<SessionState> SessionState::FromJson(const Json& json) {
   SessionState state;
   try {
-    if (json.at("version").get<int>() != kVersion)
+    if (const int version = json.at("version").get<int>(); version < kVersionMin || version > kVersion)
       return DataLoss("a session state of version ", json["version"].dump());
     for (const Json& entry : json.at("outcomes")) {
       ASSIGN_OR_RETURN(Outcome outcome, OutcomeFromJson(entry));
@@ -196,6 +250,11 @@ StatusOr<SessionState> SessionState::FromJson(const Json& json) {
         states[{Round{pair.at(0).get<std::uint32_t>()}, Attempt{pair.at(1).get<std::uint32_t>()}}] =
             pair.at(2).get<bool>();
     }
+    if (json.contains("released"))
+      for (const auto& [job, round] : json["released"].items()) {
+        if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
+        state.released_[JobId(job)] = Round{round.get<std::uint32_t>()};
+      }
   } catch (const Json::exception& error) {
     return DataLoss("the session state is not as expected: ", error.what());
   }

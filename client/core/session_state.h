@@ -4,11 +4,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "client/core/secure_work.h"
 #include "comm/base/json.h"
 #include "comm/wire/messages.h"
 
@@ -18,6 +20,8 @@ struct Trained {
   wire::BlobManifest update;  // of the file UpdateFile(task)
   double weight = 1;
   wire::Metrics metrics;
+  std::optional<SecureWork> secure{};        // the update stays here; its masked sum with others' is what counts
+  std::optional<ReleasedShares> released{};  // of the sum that it is in
   friend bool operator==(const Trained&, const Trained&) = default;
 };
 struct Evaluated {
@@ -61,6 +65,10 @@ class SessionState {
   // with the coordinator's machine before its round is folded, and is then asked for again.
   void Forget(const wire::TaskKey& task);
   void ForgetJob(const JobId& job);
+  // Shares of the sum that this task's update is in are about to be said.  Once for each (job, round), for good: two
+  // sums of one round could show a site's update as their difference.
+  void Release(const wire::TaskKey& task, ReleasedShares shares);
+  bool HasReleased(const JobId& job, Round round) const;
 
   // The state for this task; "" when there is none.  For training that of the newest earlier round, with kTasks also
   // that of an earlier task of the same round whose update counts.  For everything else that of the newest round up to
@@ -77,10 +85,12 @@ class SessionState {
  private:
   std::vector<Outcome> outcomes_;
   std::map<JobId, KeptStates> kept_;
+  std::map<JobId, Round> released_;  // the newest round; kept also when the job is over
 };
 
 // File names in the work folder; the job's folder is `<job>/`.
 std::string UpdateFile(const wire::TaskKey& task);  // "demo/update-3.0.safetensors", "demo/statistics-0.0.json"
 std::string StateFile(const wire::TaskKey& task);   // "demo/state-3.0.safetensors"
+std::string MaskedFile(const wire::TaskKey& task, std::uint32_t session);  // "demo/masked-3.0-1.bin"
 
 }  // namespace consilium::client

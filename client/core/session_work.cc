@@ -70,8 +70,10 @@ void SessionMachine::Take(const wire::Task& task) {
   work_ = Work{.task = task,
                .last_sign = now_,
                .silence_max = wire::DeadlinePolicy(federation.round_deadline).trainer_silence,
-               .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds};
+               .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds,
+               .federation = federation};
   Note("task", TaskJson(task.task));
+  if (std::optional<GaveUp> why = WhyNoSum(task, federation)) return EndWork(Outcome{task.task, *std::move(why)});
   actions_.push_back(Tidy{});
   Ask();
 }
@@ -185,7 +187,10 @@ void SessionMachine::On(const WorkerFinished& input) {
   Note("task_done", std::move(fields));
   if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
   if (!wire::HasUpload(input.task.kind)) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
-  EndWork(Outcome{input.task, Trained{input.update, input.weight, input.metrics}});
+  Trained trained{input.update, input.weight, input.metrics};
+  if (input.task.kind == wire::TaskKind::kTrain && work_->federation.secure.enabled)
+    trained.secure = SecureWorkOf(input, work_->federation);
+  EndWork(Outcome{input.task, std::move(trained)});
 }
 
 void SessionMachine::On(const WorkerRefused& input) {

@@ -7,6 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "client/service/coordinator_link.h"
+#include "client/service/masked_file.h"
 #include "client/service/site_capability.h"
 #include "client/service/trainer_seat.h"
 #include "client/service/work_folder.h"
@@ -30,7 +31,8 @@ void LogEvent(const std::string& event, const Json& fields) {
   for (const auto& [key, value] : fields.items())
     if (!value.is_null()) log_fields.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   const bool unusual = event == "trainer_died" || event == "task_failed" || event == "connection_lost" ||
-                       event == "disk_full" || event == "fetch_interrupted" || event == "upload_interrupted";
+                       event == "disk_full" || event == "fetch_interrupted" || event == "upload_interrupted" ||
+                       event == "secure_refused";
   Log(unusual ? LogLevel::kWarning : LogLevel::kInfo, event, log_fields);
 }
 
@@ -68,6 +70,7 @@ class Client {
   void Execute(const StopWorker& action) { trainer_->Kill(action.why); }
   void Execute(const Tidy&);
   void Execute(const Finish& action) { Stop(action.status); }
+  void Execute(const MaskVector& action);
   void Execute(const Report& action) { LogEvent(action.event, action.fields); }
   void Stop(Status status);
   void WarnOfKit();
@@ -83,6 +86,7 @@ class Client {
   std::map<std::uint64_t, std::unique_ptr<boost::asio::steady_timer>> timers_;
   bool stopping_ = false;
   Status outcome_;
+  boost::asio::thread_pool masking_{1};
   std::unique_ptr<TrainerSeat> trainer_;
   std::unique_ptr<CoordinatorLink> link_;
 };
@@ -100,6 +104,7 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
   link.proxy = options_.proxy;
   link.blobs = blobs_.get();
   link.hello = {.build = kVersion, .instance = RandomHex(SystemEntropy(), 8), .capability = SiteCapability()};
+  if (!options_.session.secure) link.hello.capability.features.erase("secure_aggregation");
   link_ = std::make_unique<CoordinatorLink>(
       std::move(link), &loop_,
       CoordinatorLink::Handlers{
@@ -130,6 +135,7 @@ Status Client::Run() {
   Step(Started{});
   loop_.run();
   stopping_ = true;
+  masking_.join();
   trainer_.reset();  // before the link, whose end may take as long as a dial
   link_.reset();
   std::error_code ignored;
@@ -214,6 +220,17 @@ void Client::Execute(const RunTask& action) {
     task.output_dir = (folder_.predictions(action.task.job) / "validation").string();
   if (action.task.kind == wire::TaskKind::kTrain) task.state_out = folder_.PathOf(StateFile(action.task)).string();
   trainer_->Run(task);
+}
+
+// Off the strand: it takes a pass over the model.
+void Client::Execute(const MaskVector& action) {
+  boost::asio::post(masking_, [this, action, update = folder_.PathOf(action.update_file),
+                               masked = folder_.PathOf(action.masked_file)] {
+    const StatusOr<wire::BlobManifest> manifest = WriteMaskedFile(update, *action.masks, *action.input, masked);
+    VectorMasked done{.task = action.task, .session = action.session, .status = manifest.status()};
+    if (manifest.ok()) done.vector = *manifest;
+    boost::asio::post(loop_, [this, done] { Step(done); });
+  });
 }
 
 void Client::Execute(const Tidy&) {

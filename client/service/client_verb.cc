@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "client/service/client_shell.h"
+#include "client/service/secure_kit.h"
 #include "comm/base/subprocess.h"
 
 namespace consilium::client {
@@ -67,6 +68,7 @@ int ClientVerb(const Arguments& arguments) {
       return InvalidArgument("--data ", data, " is not a folder; give the one that holds the raw data set's folder");
     options.data = fs::absolute(data);
     options.state = fs::absolute(state.empty() ? fs::path(kit) / "state" : fs::path(state));
+    RETURN_IF_ERROR(AddSecureParty(options.kit, &options.session));
     options.session.when_done = exit_when_done ? SessionOptions::WhenDone::kExit : SessionOptions::WhenDone::kStay;
     return RunClient(options);
   });

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "client/service/masked_file.h"
 #include "comm/base/log.h"
 
 namespace consilium::client {
@@ -97,7 +98,10 @@ void TrainerSeat::Handle(const wire::WorkerDone& done) {
   if (!wire::HasUpload(done.task.kind)) return Tell(WorkerFinished{done.task, done.weight, done.metrics, {}});
   boost::asio::post(hashing_, [this, done, path] {
     const StatusOr<wire::BlobManifest> manifest = wire::ManifestOfFile(path);
-    if (manifest.ok()) return Tell(WorkerFinished{done.task, done.weight, done.metrics, *manifest});
+    // Of what cannot be summed in secret there are none; only a job that asks for that will mind.
+    const StatusOr<std::uint64_t> elements = ElementsOfUpdate(path);
+    if (manifest.ok())
+      return Tell(WorkerFinished{done.task, done.weight, done.metrics, *manifest, elements.ok() ? *elements : 0});
     Tell(WorkerRefused{done.task, manifest.code(),
                        "the trainer reported success, but its update cannot be read: " + manifest.status().message()});
   });

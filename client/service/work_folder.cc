@@ -68,7 +68,7 @@ void WorkFolder::Tidy(const std::set<std::string>& live) const {
     std::error_code inner;
     for (fs::directory_iterator file(job->path(), inner); !inner && file != end; file.increment(inner)) {
       const std::string name = file->path().filename().string();
-      if (!name.starts_with("update-") && !name.starts_with("state-")) continue;
+      if (!name.starts_with("update-") && !name.starts_with("state-") && !name.starts_with("masked-")) continue;
       if (live.contains(job->path().filename().string() + "/" + name)) continue;
       std::error_code failed;
       fs::remove_all(file->path(), failed);

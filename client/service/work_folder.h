@@ -2,6 +2,7 @@
 //
 //   lock, session.json (what is remembered over a kill), blobs/ (models), trainer.log, run/ (the trainer's socket)
 //   jobs/<job>/update-R.A.safetensors, state-R.A.safetensors    work in hand or not yet acknowledged
+//   jobs/<job>/masked-R.A-S.bin   what is uploaded in a secure sum; the update itself stays here
 //   audit.jsonl, site/         the audit log and the site's own say (client/site/site_folder.h)
 //   jobs/<job>/predictions/    of the last evaluation; for the people of the site, never sent
 #pragma once
@@ -28,7 +29,7 @@ class WorkFolder {
   std::filesystem::path PathOf(const std::string& file) const { return root_ / "jobs" / file; }
   std::filesystem::path predictions(const JobId& job) const { return root_ / "jobs" / job.value() / "predictions"; }
   Status Prepare(const JobId& job) const;
-  // Removes update and state files that `live` does not name.
+  // Removes update, state and masked files that `live` does not name.
   void Tidy(const std::set<std::string>& live) const;
 
   std::filesystem::path blobs() const { return root_ / "blobs"; }

@@ -28,8 +28,9 @@ std::string FeatureOf(LocalMethod method) {
 }  // namespace
 
 std::set<std::string> FeaturesOfThisBuild() {
-  std::set<std::string> features = {"async",    "auxiliary",       "compression", "delta",   "local_momentum",
-                                    "personal", "personalization", "planning",    "validate"};
+  std::set<std::string> features = {
+      "async",           "auxiliary", "compression",        "delta",   "local_momentum", "personal",
+      "personalization", "planning",  "secure_aggregation", "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
@@ -51,6 +52,7 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   if (strategy->update == UpdateKind::kDelta) needed.insert("delta");
   const bool validates = federation.evaluate_every > 0 && federation.evaluate_on == EvaluateOn::kValidation;
   if (validates || federation.cross_site) needed.insert("validate");
+  if (federation.secure.enabled) needed.insert({"delta", "secure_aggregation"});
   if (federation.compression.scheme != tensor::Compression::kNone) needed.insert("compression");
   if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
   if (!federation.personal.empty()) needed.insert("personal");

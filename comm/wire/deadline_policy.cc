@@ -15,6 +15,7 @@ DeadlinePolicy::DeadlinePolicy(Duration round_deadline)
       gather(round_deadline),
       gather_grace(std::min<Duration>(round_deadline / 4, minutes(1))),
       straggler_grace(round_deadline / 10),
+      secure_stage(std::clamp<Duration>(round_deadline / 4, seconds(5), minutes(1))),
       silence(std::clamp<Duration>(round_deadline / 4, seconds(30), minutes(5))),
       trainer_silence(std::max<Duration>(round_deadline, minutes(1))),
       reminder(round_deadline) {}

@@ -41,6 +41,7 @@ class FieldWriter : public ByteWriter {
     (*this)(id.value());
   }
   void operator()(const BlobManifest& manifest) { Encode(manifest, this); }
+  void Blob(const Bytes& bytes, std::size_t /*max*/) { PutBytes(bytes); }
   void operator()(const std::map<std::string, double>& metrics) {
     const std::size_t count = std::min(metrics.size(), kMetricsMax);
     Put(static_cast<std::uint32_t>(count));
@@ -96,6 +97,7 @@ class FieldReader : public ByteReader {
     id = StrongString<Tag>(GetString(kTextBytesMax));
   }
   void operator()(BlobManifest& manifest) { manifest = DecodeManifest(this); }
+  void Blob(Bytes& bytes, std::size_t max) { bytes = GetBytes(max); }
   void operator()(std::map<std::string, double>& metrics) {
     const std::uint32_t count = GetCount(12);
     if (count > kMetricsMax) return Fail(Concat(count, " metrics; at most ", kMetricsMax, " are accepted"));

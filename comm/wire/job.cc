@@ -5,6 +5,7 @@
 #include "comm/wire/job_compression.h"
 #include "comm/wire/job_personal.h"
 #include "comm/wire/job_rounds.h"
+#include "comm/wire/job_secure.h"
 #include "comm/wire/job_strategy.h"
 
 namespace consilium::wire {
@@ -170,8 +171,7 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   });
   reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
   ReadPersonal(reader, federation);
-  reader.RefuseUnbuilt("secure_aggregation",
-                       "updates travel in the clear inside mutual TLS; the coordinator sees them");
+  ReadSecure(reader, &federation->secure);
   reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
   ReadCompression(reader, &federation->compression);
 }
@@ -203,6 +203,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
     return InvalidArgument(root["model"]["architecture"].where(),
                            ": 'plan' needs model.plans, the plans file that consilium plan wrote");
   if (job.has_federation) {
+    RETURN_IF_ERROR(ResolveSecure(root, &job));  // first: it may set the mode and the minimum of sites
     RETURN_IF_ERROR(ResolveStrategy(root, &job));
     RETURN_IF_ERROR(ResolveRounds(root, &job));
     RETURN_IF_ERROR(ResolvePersonal(root, &job));
@@ -270,6 +271,7 @@ Json JobToJson(const JobSpec& job) {
     rounds["local"] = local;
     rounds["strategy"] = StrategyToJson(federation);
     rounds["compression"] = CompressionToJson(federation.compression);
+    if (federation.secure.enabled) rounds["secure_aggregation"] = SecureToJson(federation.secure);
     AddPersonal(federation, &rounds);
   }
   return json;

@@ -72,7 +72,7 @@ struct ClusterSpec {
   Duration step_timeout = std::chrono::seconds(60);  // a collective that takes longer is a hang
 };
 
-enum class RoundMode { kClose, kWait, kAsync };
+enum class RoundMode { kClose, kWait, kAsync, kSecure };
 
 enum class EvaluateOn {
   kValidation,  // the validation cases of the job's fold; the best model is chosen by them
@@ -99,6 +99,14 @@ struct PersonalizationSpec {
   double lambda = 0.1;            // ditto: the pull towards the global model
 };
 
+// Secure aggregation: the coordinator gets the sum of the sites' updates and none of them (docs/privacy.md).
+struct SecureSpec {
+  bool enabled = false;
+  std::int64_t min_cohort = 5;       // fewer sites than this in a sum release nothing; at least 3
+  double clip = 4;                   // of a single value of an update (a difference of weights); larger ones are cut
+  std::int64_t examples_max = 1024;  // a site with more examples counts as if it had so many
+};
+
 struct FederationSpec {
   std::int64_t rounds = 10;
   RoundMode mode = RoundMode::kClose;
@@ -122,6 +130,7 @@ struct FederationSpec {
   std::map<std::string, std::map<std::string, double>> strategy_matrix;
   // How updates travel up.  Other than none: they are deltas (wire/update_format.h).
   tensor::CompressionSpec compression;
+  SecureSpec secure;
   std::int64_t evaluate_every = 0;  // rounds between evaluations of the global model; 0: at the end alone
   EvaluateOn evaluate_on = EvaluateOn::kValidation;
   std::string evaluate_metric = "dice";  // larger is better, unless its name begins with "loss"
@@ -129,6 +138,10 @@ struct FederationSpec {
   double early_stop_min_delta = 0;       // what counts as an improvement
   bool cross_site = false;               // at the end, every site's model on every site's validation cases
 };
+
+// What sites put into their update files: deltas where they are compressed or summed in secret, else what the strategy
+// says.
+UpdateKind UpdateKindOf(const FederationSpec& federation);
 
 // The strategy's parameter of that name, which it must have.
 double ParameterOf(const FederationSpec& federation, std::string_view name);

@@ -38,16 +38,15 @@ void ReadEvaluate(ConfigReader& reader, FederationSpec* federation) {
 }  // namespace
 
 std::string_view RoundModeName(RoundMode mode) {
-  static constexpr std::string_view kNames[] = {"close", "wait", "async"};
+  static constexpr std::string_view kNames[] = {"close", "wait", "async", "secure"};
   return kNames[static_cast<std::size_t>(mode)];
 }
 
 void ReadRounds(ConfigReader& reader, FederationSpec* federation) {
   reader.Read("rounds", &federation->rounds, Between<std::int64_t>(1, 1'000'000'000));
   std::string mode(RoundModeName(federation->mode));
-  reader.RefuseUnbuiltValue("mode", "secure", "use close, wait or async");
-  reader.Read("mode", &mode, OneOf({"close", "wait", "async"}));
-  for (const RoundMode known : {RoundMode::kClose, RoundMode::kWait, RoundMode::kAsync})
+  reader.Read("mode", &mode, OneOf({"close", "wait", "async", "secure"}));
+  for (const RoundMode known : {RoundMode::kClose, RoundMode::kWait, RoundMode::kAsync, RoundMode::kSecure})
     if (mode == RoundModeName(known)) federation->mode = known;
   reader.ReadMap("sites", [&](ConfigReader& nested) { ReadSites(nested, federation); });
   reader.Read("round_deadline", &federation->round_deadline, Rule<Duration>([](const Duration& deadline) {
@@ -77,7 +76,11 @@ Status ResolveRounds(const ConfigNode& root, JobSpec* job) {
   if (selects && federation.mode != RoundMode::kClose)
     return refuse(node["sites"], "fraction, over_select and enough are for mode close; mode ",
                   RoundModeName(federation.mode),
-                  async ? " gives every site its next task as soon as it has answered" : " waits for every site");
+                  async ? " gives every site its next task as soon as it has answered"
+                  : federation.mode == RoundMode::kSecure
+                      ? " asks every site that is there: whoever is left out of one sum and not of the next shows in "
+                        "their difference"
+                      : " waits for every site");
   if (federation.sites_over_select > 0 && federation.sites_fraction == 1)
     return refuse(node["sites"]["over_select"],
                   "over_select asks sites beyond federation.sites.fraction, which has to be below 1 for that");

@@ -106,6 +106,13 @@ Json StrategyToJson(const FederationSpec& federation) {
   return json;
 }
 
+UpdateKind UpdateKindOf(const FederationSpec& federation) {
+  const StrategySpec* spec = FindStrategy(federation.strategy);
+  CONSILIUM_CHECK(spec != nullptr, federation.strategy);
+  const bool differences = federation.secure.enabled || federation.compression.scheme != tensor::Compression::kNone;
+  return differences ? UpdateKind::kDelta : spec->update;
+}
+
 double ParameterOf(const FederationSpec& federation, std::string_view name) {
   const auto found = federation.strategy_parameters.find(std::string(name));
   CONSILIUM_CHECK(found != federation.strategy_parameters.end(), federation.strategy, " has no parameter ", name);

@@ -72,6 +72,11 @@ std::string_view DropReasonName(DropReason reason) {
   return "unknown";
 }
 
+std::string_view SecureStageName(SecureStage stage) {
+  static constexpr std::string_view kNames[] = {"ready", "keys", "shares", "vector", "confirm", "release", "abort"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
 // One function lists a struct's fields for both directions: what is written is what is read.  (Found by
 // argument-dependent lookup from codec.h, so not in an unnamed namespace.)
 template <typename Io>
@@ -104,6 +109,16 @@ void Fields(Io& io, EvaluationReport& report) {
 template <typename Io>
 void Fields(Io& io, TaskFailed& failed) {
   Fields(io, failed.task), io(failed.code), io(failed.message);
+}
+template <typename Io>
+void Fields(Io& io, SecureAnswer& answer) {
+  Fields(io, answer.task), io(answer.session), io.Enum(answer.stage, SecureStage::kAbort);
+  io.Blob(answer.body, kSecureBodyBytesMax), io(answer.vector);
+}
+template <typename Io>
+void Fields(Io& io, SecureRequest& request) {
+  Fields(io, request.task), io(request.session), io.Enum(request.stage, SecureStage::kAbort);
+  io.Blob(request.body, kSecureBodyBytesMax);
 }
 template <typename Io>
 void Fields(Io& io, Welcome& welcome) {
@@ -155,12 +170,14 @@ StatusOr<CoordinatorMessage> DecodeCoordinatorMessage(ByteSpan bytes, std::uint3
 }
 
 std::string_view MessageName(const SiteMessage& message) {
-  static constexpr std::string_view kNames[] = {"Hello", "Heartbeat", "UpdateReady", "EvaluationReport", "TaskFailed"};
+  static constexpr std::string_view kNames[] = {"Hello",      "Heartbeat",   "UpdateReady", "EvaluationReport",
+                                                "TaskFailed", "SecureAnswer"};
   return kNames[message.index()];
 }
 
 std::string_view MessageName(const CoordinatorMessage& message) {
-  static constexpr std::string_view kNames[] = {"Welcome", "Task", "Receipt", "StandDown", "JobEnded", "Refusal"};
+  static constexpr std::string_view kNames[] = {"Welcome",  "Task",    "Receipt",      "StandDown",
+                                                "JobEnded", "Refusal", "SecureRequest"};
   return kNames[message.index()];
 }
 

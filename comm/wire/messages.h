@@ -99,7 +99,32 @@ struct TaskFailed {
   friend bool operator==(const TaskFailed&, const TaskFailed&) = default;
 };
 
-using SiteMessage = std::variant<Hello, Heartbeat, UpdateReady, EvaluationReport, TaskFailed>;
+// Secure aggregation (privacy/secagg): sites exchange keys and shares through the coordinator, then send masked
+// vectors. A stage is a question of the coordinator (SecureRequest) and the site's answer (SecureAnswer); what their
+// bodies hold is privacy/secagg's matter.  docs/privacy.md tells the whole exchange.
+enum class SecureStage : std::uint8_t {
+  kReady,    // answer only: trained, and no session is in hand; body empty
+  kKeys,     // the cohort's names -> an advert
+  kShares,   // the neighbours' adverts -> sealed shares
+  kVector,   // the shares sealed for this site -> a masked head, and the manifest of the masked vector, uploaded before
+  kConfirm,  // the survivors and the audit log's head -> a confirmation
+  kRelease,  // the confirmations -> shares of secrets
+  kAbort,    // question only: the session is over and nothing comes of it; body a text.  The work is kept.
+};
+std::string_view SecureStageName(SecureStage stage);  // "shares"
+inline constexpr std::size_t kSecureBodyBytesMax = 1 << 20;
+
+// Sent again after a reconnect until the task's Receipt comes.
+struct SecureAnswer {
+  TaskKey task;               // the training task whose update is in the vector
+  std::uint32_t session = 0;  // of the round's secure sums; 0 with kReady
+  SecureStage stage = SecureStage::kReady;
+  Bytes body;
+  std::optional<BlobManifest> vector{};  // kVector
+  friend bool operator==(const SecureAnswer&, const SecureAnswer&) = default;
+};
+
+using SiteMessage = std::variant<Hello, Heartbeat, UpdateReady, EvaluationReport, TaskFailed, SecureAnswer>;
 
 // --- coordinator to site
 // -----------------------------------------------------------------------------------------------------
@@ -163,7 +188,15 @@ struct Refusal {
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
-using CoordinatorMessage = std::variant<Welcome, Task, Receipt, StandDown, JobEnded, Refusal>;
+struct SecureRequest {
+  TaskKey task;
+  std::uint32_t session = 0;  // 1 for the first of a round
+  SecureStage stage = SecureStage::kKeys;
+  Bytes body;
+  friend bool operator==(const SecureRequest&, const SecureRequest&) = default;
+};
+
+using CoordinatorMessage = std::variant<Welcome, Task, Receipt, StandDown, JobEnded, Refusal, SecureRequest>;
 
 // Canonical bytes: u8 alternative, then the fields in order.  Decode checks everything and leaves nothing over.  Encode
 // cuts texts at 64 KiB and metrics at 256 (a job's JSON is bounded when it is submitted).  `minor` is the version that

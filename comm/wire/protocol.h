@@ -8,6 +8,7 @@
 //   1.0  the first
 //   1.1  capability in Hello; subject of a task, validation and statistics tasks; auxiliary blob of a Task; what waits,
 //        bandwidth and trouble in Heartbeat; DropReason stale
+//   1.2  SecureAnswer and SecureRequest
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,7 @@
 namespace consilium::wire {
 
 inline constexpr std::uint32_t kProtocolMajor = 1;
-inline constexpr std::uint32_t kProtocolMinor = 1;
+inline constexpr std::uint32_t kProtocolMinor = 2;
 
 // What to speak with a peer of this minor version.
 constexpr std::uint32_t CommonMinor(std::uint32_t peer_minor) { return std::min(peer_minor, kProtocolMinor); }

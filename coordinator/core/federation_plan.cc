@@ -15,6 +15,8 @@ RoundMode ModeOf(wire::RoundMode mode) {
       return RoundMode::kWait;
     case wire::RoundMode::kAsync:
       return RoundMode::kAsync;
+    case wire::RoundMode::kSecure:
+      return RoundMode::kSecure;
     case wire::RoundMode::kClose:
       break;
   }
@@ -24,7 +26,7 @@ RoundMode ModeOf(wire::RoundMode mode) {
 }  // namespace
 
 std::string_view RoundModeName(RoundMode mode) {
-  static constexpr std::string_view kNames[] = {"close", "wait", "async"};
+  static constexpr std::string_view kNames[] = {"close", "wait", "async", "secure"};
   return kNames[static_cast<std::size_t>(mode)];
 }
 
@@ -52,6 +54,8 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
                       .min_delta = federation.early_stop_min_delta,
                       .cross_site = federation.cross_site,
                       .plans = wire::NeedsPlan(job),
+                      .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort),
+                      .clip = federation.secure.clip,
                       .features = wire::FeaturesNeeded(job)};
   if (plan.mode == RoundMode::kAsync) {
     plan.buffer = static_cast<std::size_t>(wire::ParameterOf(federation, "buffer"));

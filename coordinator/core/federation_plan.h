@@ -14,6 +14,7 @@ enum class RoundMode : std::uint8_t {
   kClose,  // the round closes at its deadline without those who are missing
   kWait,   // the round waits for every site
   kAsync,  // a round is the next so many updates, from whatever model they started (FedBuff)
+  kSecure  // a round closes with a secure sum of those who are there; below its minimum it waits for sites
 };
 std::string_view RoundModeName(RoundMode mode);  // "close"
 enum class Weighting : std::uint8_t { kExamples, kEqual };
@@ -42,7 +43,11 @@ struct FederationPlan {
   double min_delta = 0;
   bool cross_site = false;
 
-  bool plans = false;              // the sites plan the network together before round 0
+  bool plans = false;  // the sites plan the network together before round 0
+  // Mode secure.
+  std::uint32_t min_cohort = 3;  // of a sum
+  double clip = 1;               // of a value of an update
+
   std::set<std::string> features;  // that a site must have (wire/capability.h)
 
   wire::DeadlinePolicy deadlines() const { return wire::DeadlinePolicy(round_deadline); }

@@ -48,6 +48,8 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::UpdateReady& ready) 
   Verdict verdict = JudgeAnswer(state_, site, ready.task);
   if (verdict.counts() && !wire::HasUpload(ready.task.kind))
     verdict = {wire::DropReason::kUnknownTask, "an evaluation has no update"};
+  if (verdict.counts() && state_.secure())
+    verdict = {wire::DropReason::kUnknownTask, "this job's updates are summed in secret; none is taken by itself"};
   if (Drop(site, ready.task, "update", verdict)) {
     if (verdict.reason == wire::DropReason::kStale) GiveTasks();
     return;
@@ -69,7 +71,8 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::UpdateReady& ready) 
 
 void JobMachine::On(const UpdateChecked& input) {
   const auto found = pending_.find(input.site);
-  if (found == pending_.end() || found->second.ready.task != input.task) return;  // overtaken by a failure
+  if (found == pending_.end() || found->second.ready.task != input.task) return;   // overtaken by a failure
+  if (input.update && *input.update != found->second.ready.update.digest) return;  // of a session that is over
   // Mode async: the round that it will be part of opens when the present one is folded.
   if (state_.async() && state_.phase() != Phase::kCollecting) {
     found->second.verdict = input.verdict;
@@ -84,6 +87,10 @@ void JobMachine::TakeVerdict(const SiteName& site, const Status& verdict) {
   // Rounds may have passed while it was being checked.
   const Verdict now = JudgeAnswer(state_, site, task);
   if (Drop(site, task, "update", now)) return GiveTasks();
+  if (verdict.ok() && pending.masked) {
+    if (session_ && session_->number() == pending.masked->session) TakeSecure(site, *pending.masked);
+    return;
+  }
   if (verdict.ok()) return AcceptUpdate(site, pending);
   RecordFailure(site, task, verdict.code(), verdict.message(), {task, wire::DropReason::kBadUpdate, verdict.message()});
 }
@@ -127,6 +134,8 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::TaskFailed& failed) 
 void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, StatusCode code,
                                const std::string& message, const wire::Receipt& receipt) {
   pending_.erase(site);
+  ready_.erase(site);
+  if (session_) session_->GiveUp(site);
   Commit(TaskFailureRecorded{site, task, code == StatusCode::kOk ? StatusCode::kFailed : code,
                              message.substr(0, kFailureTextBytesMax)});
   if (receipt.reason != wire::DropReason::kNone) ++drops_[site][receipt.reason];
@@ -139,7 +148,10 @@ void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, 
 
   if (state_.async() && state_.phase() != Phase::kEvaluating) return TryClose();
   const SiteWork& work = state_.cohort().at(site);
-  if (!state_.IsDone(work)) return SendTask(site);
+  if (!state_.IsDone(work)) {
+    SendTask(site);
+    if (!session_) return;
+  }
   if (state_.plan().mode == RoundMode::kWait && state_.phase() == Phase::kCollecting)
     return FinishJob(StatusCode::kFailed, Concat(Title(), ": ", site, " failed ", work.failures,
                                                  " times, the last time with: ", work.last_failure->message));

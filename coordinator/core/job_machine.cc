@@ -55,11 +55,17 @@ std::vector<Action> JobMachine::Step(const Input& input, Instant now) {
 
 void JobMachine::On(const Started& input) {
   phase_since_ = now_;
+  secure_ = input.secure;
   if (state_.phase() == Phase::kNew) {
     Commit(opening_);
     Note("job_opened", {{"rounds", ToInt(state_.plan().rounds)}, {"sites", NamesJson(state_.opened().sites)}});
   } else {
     Note("recovered", {{"phase", PhaseName(state_.phase())}, {"round", ToInt(state_.round())}});
+  }
+  const bool secure = state_.secure();
+  if (const std::string lost = secure ? RestoreSession(input.lost_updates) : ""; !lost.empty()) {
+    SkipRound(lost);
+    return OnWatch();
   }
   for (const SiteName& site : input.lost_updates) {
     for (const UpdateAccepted& update : state_.HeldUpdates())
@@ -87,7 +93,8 @@ void JobMachine::On(const SiteConnected& input) {
       if (const auto given = state_.in_hand().find(input.site);
           state_.async() && (given == state_.in_hand().end() || state_.IsStale(given->second)))
         return GiveTasks();
-      return SendTask(input.site);
+      SendTask(input.site);
+      return Ask(input.site);
     case Phase::kEvaluating:
       return SendTask(input.site);
     case Phase::kFinished:
@@ -101,6 +108,8 @@ void JobMachine::On(const SiteConnected& input) {
 void JobMachine::On(const SiteDisconnected& input) {
   if (connected_.erase(input.site) == 0) return;
   Note("site_disconnected", {{"site", input.site.value()}, {"reason", input.reason}});
+  ready_.erase(input.site);
+  StartAbsence(input.site);
 }
 
 void JobMachine::On(const FromSite& input) {
@@ -125,6 +134,10 @@ void JobMachine::On(const TimerFired& input) {
     TryClose();
   } else if (input.id == watch_timer_) {
     OnWatch();
+  } else if (input.id == stage_timer_) {
+    OnStageTimer();
+  } else if (const auto absent = absences_.extract(input.id)) {
+    OnAbsence(absent.mapped());
   }
 }
 
@@ -172,12 +185,15 @@ void JobMachine::On(const ResumeJob& input) {
 }
 
 std::vector<SiteName> JobMachine::awaited() const {
-  return state_.phase() == Phase::kGathering ? GatherAwaited() : state_.Awaited();
+  if (state_.phase() == Phase::kGathering) return GatherAwaited();
+  return session_ ? session_->Awaited() : state_.Awaited();
 }
 
 std::set<Digest> JobMachine::LiveBlobs() const {
   std::set<Digest> live = state_.LiveBlobs();
   for (const auto& [site, pending] : pending_) live.insert(pending.ready.update.digest);
+  if (session_)
+    for (const auto& [site, vector] : session_->vectors()) live.insert(vector.digest);
   return live;
 }
 
@@ -194,7 +210,8 @@ void JobMachine::Note(std::string event, Json fields) {
 }
 
 bool JobMachine::Awaits(std::uint64_t timer) const {
-  return timer == grace_timer_ || timer == deadline_timer_ || timer == straggler_timer_ || timer == watch_timer_;
+  return timer == grace_timer_ || timer == deadline_timer_ || timer == straggler_timer_ || timer == watch_timer_ ||
+         timer == stage_timer_ || absences_.contains(timer);
 }
 
 std::uint64_t JobMachine::Arm(Duration after) {

@@ -21,6 +21,10 @@
 // evaluates the final model; who does not answer is named in the result, and in mode wait is waited for.  Round
 // evaluations and the cross-site evaluation go the same way.
 //
+// Rounds, mode secure (job_secure.cc): the cohort is every site that is there.  Who has trained says so and keeps its
+// update; when all have, or the deadline has passed and at least sites_min have, their updates are summed in secret.  A
+// sum that cannot end well is begun again with fresh keys, and the round waits for sites as long as it takes.
+//
 // Every wait is told by waiting(); its length is derived from round_deadline (wire/deadline_policy.h).
 #pragma once
 
@@ -33,6 +37,7 @@
 
 #include "coordinator/core/job_state.h"
 #include "coordinator/core/machine_io.h"
+#include "coordinator/core/secure_session.h"
 #include "coordinator/core/task_gate.h"
 
 namespace consilium::coordinator {
@@ -60,6 +65,8 @@ class JobMachine {
   std::vector<Action> Step(const Input& input, Instant now);
 
   const JobState& state() const { return state_; }
+  // What the job was opened with; also before Started.
+  const JobOpened& job() const { return state_.phase() == Phase::kNew ? opening_ : state_.opened(); }
   // Whom the present phase waits for, and since when it lasts.
   std::vector<SiteName> awaited() const;
   Instant phase_since() const { return phase_since_; }
@@ -83,8 +90,9 @@ class JobMachine {
  private:
   struct PendingUpdate {
     wire::UpdateReady ready;
-    Duration after;                   // the task was given
-    std::optional<Status> verdict{};  // mode async: known, and waits for the fold to end
+    Duration after;                              // the task was given
+    std::optional<Status> verdict{};             // mode async: known, and waits for the fold to end
+    std::optional<wire::SecureAnswer> masked{};  // mode secure: what the blob belongs to
   };
 
   explicit JobMachine(JobState state) : state_(std::move(state)) {}
@@ -109,6 +117,7 @@ class JobMachine {
   void OnAnswer(const SiteName& site, const wire::UpdateReady& ready);
   void OnAnswer(const SiteName& site, const wire::EvaluationReport& report);
   void OnAnswer(const SiteName& site, const wire::TaskFailed& failed);
+  void OnAnswer(const SiteName& site, const wire::SecureAnswer& answer);
   void OnAnswer(const SiteName&, const wire::Hello&) {}  // the transport's matter
   void OnAnswer(const SiteName& site, const wire::Heartbeat& beat);
   bool Drop(const SiteName& site, const wire::TaskKey& task, std::string_view message, const Verdict& verdict);
@@ -152,6 +161,28 @@ class JobMachine {
   void TryCloseAsync();
   void StandDownAll(const std::map<SiteName, wire::TaskKey>& in_hand, const std::string& why);
 
+  // job_secure.cc
+  void OnReady(const SiteName& site, const wire::TaskKey& task);
+  void TakeSecure(const SiteName& site, const wire::SecureAnswer& answer);
+  void TryCloseSecure();
+  void OpenSession(const std::vector<SiteName>& cohort);
+  secagg::SessionTerms TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const;
+  void EnterStage();
+  void Ask(const SiteName& site);
+  void StartAbsence(const SiteName& site);
+  void OnAbsence(const SiteName& site);
+  void OnStageTimer();
+  void GoOnWithSession();
+  void AbortSession(const std::string& why);
+  void EndSession();
+  void ForgetReady();
+  void CloseSecureRound();
+  void SkipRound(const std::string& why);
+  std::string RestoreSession(const std::vector<SiteName>& lost_vectors);
+  std::vector<SiteName> ReadySites() const;
+  std::vector<SiteName> GaveUpSites() const;
+  std::string SecureWaitOf(const SiteName& site) const;
+
   // job_watch.cc: silence, and what is waited for
   void OnWatch();
   std::string StateOf(const SiteName& site, Instant now) const;
@@ -175,6 +206,14 @@ class JobMachine {
   std::map<SiteName, std::map<wire::DropReason, std::size_t>> drops_;
   std::map<SiteName, PendingUpdate> pending_;  // being checked by the shell
   std::map<SiteName, Instant> given_at_;       // mode async: the tasks in hand
+  // Mode secure.
+  SecureSetting secure_;
+  std::optional<SecureSession> session_;
+  std::set<SiteName> ready_;                    // have trained, and said so on this connection
+  std::map<SiteName, Duration> ready_after_;    // the round was opened
+  std::map<std::uint64_t, SiteName> absences_;  // timers: who was away when they were set
+  std::uint64_t stage_timer_ = 0;
+  Instant stage_until_{};
   bool grace_over_ = false;
   bool deadline_over_ = false;
   bool straggler_grace_over_ = false;

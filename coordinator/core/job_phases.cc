@@ -17,7 +17,10 @@ void JobMachine::EnterPhase() {
       return EnterGathering();
     case Phase::kCollecting:
       ArmDeadline(deadlines.task);
-      if (!state_.async()) {
+      if (state_.secure()) {
+        for (const SiteName& site : state_.Awaited()) SendTask(site);
+        if (session_) return EnterStage();
+      } else if (!state_.async()) {
         for (const SiteName& site : state_.Awaited()) SendTask(site);
       } else {  // who has a task in hand has been told of it
         const std::map<SiteName, PendingUpdate> held = pending_;
@@ -79,7 +82,7 @@ std::vector<SiteName> JobMachine::GatherAwaited() const {
       if (!connected_.contains(site)) awaited.push_back(site);
   };
   const bool too_few = FitMembers().size() < state_.plan().sites_min && state_.next() == NextStep::kRound;
-  if (state_.past().empty() || too_few) {
+  if (state_.past().empty() || too_few || state_.past().back().empty()) {
     expect(state_.opened().sites);
   } else if (first_gathering_ && state_.plan().fraction < 1) {
     std::vector<SiteName> well;
@@ -172,7 +175,8 @@ void JobMachine::SendTask(const SiteName& site) {
 void JobMachine::OnDeadline() {
   const bool gathering = state_.phase() == Phase::kGathering;
   if (!gathering && state_.phase() != Phase::kCollecting && state_.phase() != Phase::kEvaluating) return;
-  const bool may_give_up = state_.plan().mode != RoundMode::kWait;
+  const bool secure_round = state_.secure() && state_.phase() == Phase::kCollecting;
+  const bool may_give_up = state_.plan().mode != RoundMode::kWait && !(state_.secure() && gathering);
   const std::vector<SiteName> missing = awaited();
   Note("awaited", {{"round", ToInt(state_.round())},
                    {"sites", NamesJson(missing)},
@@ -185,6 +189,7 @@ void JobMachine::OnDeadline() {
                      Concat("round ", state_.round(), " could not open: ", FitMembers().size(), " of at least ",
                             state_.plan().sites_min, " sites connected within ",
                             FormatDuration(state_.plan().round_deadline), "; missing: ", Describe(missing)));
+  if (secure_round) deadline_timer_ = Arm(state_.plan().deadlines().reminder);  // and the deadline stays over
   if (!gathering && may_give_up) return TryClose();
   ArmDeadline(state_.plan().deadlines().reminder);
 }
@@ -195,6 +200,7 @@ void JobMachine::TryClose() {
   const FederationPlan& plan = state_.plan();
   if (state_.phase() != Phase::kCollecting && state_.phase() != Phase::kEvaluating) return;
   if (state_.phase() == Phase::kCollecting && state_.async()) return TryCloseAsync();
+  if (state_.phase() == Phase::kCollecting && state_.secure()) return TryCloseSecure();
   const bool overdue = deadline_over_ && plan.mode != RoundMode::kWait && pending_.empty();
   const bool all_answered = state_.Awaited().empty();
   if (state_.phase() == Phase::kEvaluating) {
@@ -277,6 +283,7 @@ void JobMachine::Fold() {
                                   .metrics = update.metrics,
                                   .staleness = state_.async() ? ToInt(state_.round()) - ToInt(update.task.round) : 0,
                                   .base = state_.BaseOf(update).digest});
+  if (state_.unmasking()) fold.secure = SecureFold{state_.unmasking()->transcript, state_.releases()};
   actions_.push_back(std::move(fold));
 }
 
@@ -286,7 +293,8 @@ void JobMachine::FinishJob(StatusCode code, const std::string& message) {
     for (const EvaluationResult& result : state_.evaluations())
       if (result.purpose == Purpose::kFinal)
         for (const auto& [site, why] : result.missing) missing.push_back(site);
-  pending_.clear();
+  EndSession();
+  ForgetReady();
   Commit(JobFinished{code, message});
   actions_.push_back(Finish{});
   Note("job_finished", {{"code", StatusCodeName(code)}, {"message", message}, {"missing", NamesJson(missing)}});

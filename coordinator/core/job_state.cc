@@ -100,7 +100,8 @@ wire::TaskKey JobState::KeyFor(const SiteName& site) const {
 
 bool JobState::GaveUp(const SiteWork& work) const {
   if (evaluation_) return !work.given_up.empty() && !SubjectInHand(work);
-  return work.failures >= (plan_.mode == RoundMode::kWait ? kAttemptsMaxWaiting : 1);
+  const bool patient = plan_.mode == RoundMode::kWait || secure();
+  return work.failures >= (patient ? kAttemptsMaxWaiting : 1);
 }
 
 bool JobState::IsDone(const SiteWork& work) const {

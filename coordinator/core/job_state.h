@@ -8,6 +8,8 @@
 //   of a job that asks for a plan, first, each closed by RoundClosed as rounds are (work() tells them apart):
 //   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
+//   mode secure, in kCollecting: SecureSessionOpened*, UnmaskingBegan, SharesReleased*, then RoundClosed; or
+//   RoundSkipped to kGathering
 // next() says which of these kGathering is for.
 #pragma once
 
@@ -133,6 +135,13 @@ class JobState {
   // Too many rounds old for its update to count.
   bool IsStale(const wire::TaskKey& task) const;
 
+  // Mode secure.
+  bool secure() const { return plan_.mode == RoundMode::kSecure; }
+  std::uint32_t sessions_opened() const { return sessions_opened_; }  // in this round
+  const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
+  const std::map<SiteName, Bytes>& releases() const { return releases_; }
+  std::uint32_t skipped_in_row() const { return skipped_in_row_; }
+
   bool IsMember(const SiteName& site) const;
   // The work that this cohort site has in hand (mode async: or would be given next).
   wire::TaskKey KeyFor(const SiteName& site) const;
@@ -163,6 +172,10 @@ class JobState {
   Status Check(const JobResumed& record) const;
   Status Check(const PlanPinned& record) const;
   Status Check(const ModelInitialized& record) const;
+  Status Check(const SecureSessionOpened& record) const;
+  Status Check(const UnmaskingBegan& record) const;
+  Status Check(const SharesReleased& record) const;
+  Status Check(const RoundSkipped& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
 
@@ -183,6 +196,11 @@ class JobState {
   void Take(const JobResumed&) { paused_by_.reset(); }
   void Take(const PlanPinned& record);
   void Take(const ModelInitialized& record);
+  void Take(const SecureSessionOpened& record) { sessions_opened_ = record.session; }
+  void Take(const UnmaskingBegan& record);
+  void Take(const SharesReleased& record) { releases_[record.site] = record.release; }
+  void Take(const RoundSkipped& record);
+  void ForgetSecureRound();
   void OpenCohort(const std::vector<SiteName>& cohort);
   void KeepLocalUpdate(const UpdateAccepted& update);
   void JudgeModel(const EvaluationResult& result);
@@ -217,6 +235,11 @@ class JobState {
   std::optional<double> bar_;       // what has to be improved on, by min_delta
   std::uint32_t not_improved_ = 0;  // evaluations in a row
   std::map<SiteName, LocalUpdate> local_updates_;
+
+  // Mode secure: of the open round.
+  std::uint32_t sessions_opened_ = 0, skipped_in_row_ = 0;
+  std::optional<UnmaskingBegan> unmasking_;
+  std::map<SiteName, Bytes> releases_;
 
   // Mode async.
   std::map<SiteName, wire::TaskKey> in_hand_;

@@ -95,8 +95,34 @@ void JobState::Take(const RoundClosed& record) {
   past_.emplace_back(record.contributors.begin(), record.contributors.end());
 }
 
+// The masked vectors take the place of updates: they count from now on, and stay until the model is published.
+void JobState::Take(const UnmaskingBegan& record) {
+  unmasking_ = record;
+  for (const auto& [site, masked] : record.vectors)
+    cohort_.at(site).update =
+        UpdateAccepted{.site = site, .task = KeyFor(site), .update = masked.vector, .seconds = masked.seconds};
+}
+
+void JobState::ForgetSecureRound() {
+  sessions_opened_ = 0;
+  unmasking_.reset();
+  releases_.clear();
+}
+
+void JobState::Take(const RoundSkipped&) {
+  if (phase_ == Phase::kFolding) past_.pop_back();
+  phase_ = Phase::kGathering;
+  past_.emplace_back();  // nobody's
+  round_ = Round(ToInt(round_) + 1);
+  ++skipped_in_row_;
+  cohort_.clear();
+  ForgetSecureRound();
+}
+
 void JobState::Take(const ModelPublished& record) {
   phase_ = Phase::kGathering;
+  skipped_in_row_ = 0;
+  ForgetSecureRound();
   model_ = record.model;
   parameters_ = record.parameters;
   strategy_state_ = record.strategy_state;
@@ -200,6 +226,7 @@ void JobState::JudgeModel(const EvaluationResult& result) {
 void JobState::Take(const JobFinished& record) {
   phase_ = Phase::kFinished;
   outcome_ = record;
+  ForgetSecureRound();
   paused_by_.reset();
   evaluation_.reset();
   in_hand_.clear();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "coordinator/core/job_state.h"
+#include "privacy/secagg/neighbours.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -25,6 +26,10 @@ Status JobState::Check(const JobOpened& record) const {
     return InvalidArgument(
         "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
         "begin with a model that is there already");
+  // Beyond, sites would share masks with some of the others on a graph that nobody alone may choose.
+  if (plan.mode == RoundMode::kSecure && record.sites.size() > secagg::kCompleteMax)
+    return InvalidArgument("secure_aggregation is for at most ", secagg::kCompleteMax, " sites, and ",
+                           record.sites.size(), " take part; name fewer with federation.sites.names");
   return Status();
 }
 
@@ -72,6 +77,7 @@ Status JobState::CheckAwaited(const SiteName& site, const wire::TaskKey& task) c
 
 Status JobState::Check(const UpdateAccepted& record) const {
   if (phase_ != Phase::kCollecting) return DataLoss("no round is open");
+  if (secure()) return DataLoss("in mode secure there are no updates of single sites");
   RETURN_IF_ERROR(CheckAwaited(record.site, record.task));
   return async() && IsStale(record.task) ? DataLoss("the task ", record.task, " is stale") : Status();
 }
@@ -112,6 +118,41 @@ Status JobState::Check(const ModelInitialized& record) const {
   return record.model.bytes == 0 ? DataLoss("the first model is empty") : Status();
 }
 
+Status JobState::Check(const SecureSessionOpened& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_)
+    return DataLoss("no secure sum of round ", record.round, " is to be opened");
+  if (record.session != sessions_opened_ + 1) return DataLoss("session ", record.session, " is not the next");
+  const bool known = std::all_of(record.cohort.begin(), record.cohort.end(),
+                                 [&](const SiteName& site) { return cohort_.contains(site); });
+  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < plan_.min_cohort)
+    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", plan_.min_cohort,
+                    " of the round's, in order");
+  return Status();
+}
+
+Status JobState::Check(const UnmaskingBegan& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || record.session != sessions_opened_ ||
+      record.session == 0 || unmasking_)
+    return DataLoss("session ", record.session, " of round ", record.round, " is not the one in hand");
+  for (const auto& [site, vector] : record.vectors)
+    if (const auto work = cohort_.find(site); work == cohort_.end() || IsDone(work->second))
+      return DataLoss(site, " is not awaited");
+  return record.vectors.size() < plan_.min_cohort ? DataLoss("a sum of ", record.vectors.size(), " sites") : Status();
+}
+
+Status JobState::Check(const SharesReleased& record) const {
+  if (phase_ != Phase::kCollecting || !unmasking_ || record.round != round_ || record.session != unmasking_->session)
+    return DataLoss("nothing is being unmasked");
+  if (!unmasking_->vectors.contains(record.site)) return DataLoss(record.site, " is not a survivor");
+  return releases_.contains(record.site) ? DataLoss(record.site, " has released") : Status();
+}
+
+Status JobState::Check(const RoundSkipped& record) const {
+  return secure() && (phase_ == Phase::kCollecting || phase_ == Phase::kFolding) && record.round == round_
+             ? Status()
+             : DataLoss("round ", record.round, " cannot be skipped");
+}
+
 Status JobState::Check(const ModelPublished& record) const {
   if (phase_ != Phase::kFolding || preparing() || record.round != round_)
     return DataLoss("round ", record.round, " is not closed");
@@ -142,7 +183,7 @@ Status JobState::Check(const JobFinished& record) const {
 }
 
 Status JobState::Check(const UpdateWithdrawn& record) const {
-  if (phase_ == Phase::kCollecting || phase_ == Phase::kFolding)
+  if (!secure() && (phase_ == Phase::kCollecting || phase_ == Phase::kFolding))
     for (const UpdateAccepted& update : HeldUpdates())
       if (update.site == record.site && update.task == record.task) return Status();
   return DataLoss("no update of ", record.site, " for ", record.task, " is held");

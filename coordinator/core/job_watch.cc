@@ -25,6 +25,8 @@ void JobMachine::OnWatch() {
 }
 
 std::string JobMachine::WhyUnfit(const SiteName& site) const {
+  if (state_.secure() && state_.IsMember(site) && !secure_.roster.contains(site))
+    return "the roster has no signing key for it; provision it one, and give the roster to all parties";
   const auto found = capabilities_.find(site);
   return found == capabilities_.end() ? "" : wire::WhyUnfit(found->second, state_.plan().features);
 }
@@ -89,7 +91,13 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
     case Phase::kCollecting:
     case Phase::kEvaluating: {
       const bool train = state_.phase() == Phase::kCollecting;
-      for (const SiteName& site : state_.Awaited()) {
+      for (const SiteName& site : awaited()) {
+        if (const std::string what = train ? SecureWaitOf(site) : ""; !what.empty()) {
+          waits.push_back({what, site.value(), StateOf(site, now), phase_since_, session_ ? stage_until_ : deadline_at_,
+                           session_ ? "the sum goes on without it if enough sites are left, else begins again"
+                                    : "the sum begins, if enough sites are ready"});
+          continue;
+        }
         const auto given = given_at_.find(site);
         const bool checking = pending_.contains(site);
         Wait wait{Concat(checking ? "the check of its answer to " : "its answer to ", state_.KeyFor(site)),
@@ -99,6 +107,7 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
                   gives_up ? std::optional(straggler_until_.value_or(deadline_at_)) : std::nullopt,
                   train ? "the round closes without it" : "the evaluation closes without it",
                   checking ? Wait::Whom::kCoordinator : Wait::Whom::kSite};
+        if (train && state_.secure()) wait.then = "the round closes without it, if enough sites are ready";
         if (!gives_up) wait.then = "the round waits for it";
         waits.push_back(std::move(wait));
       }

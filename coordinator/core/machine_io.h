@@ -10,6 +10,7 @@
 #include "comm/base/json.h"
 #include "comm/base/time.h"
 #include "coordinator/core/records.h"
+#include "coordinator/core/secure_session.h"
 
 namespace consilium::coordinator {
 
@@ -18,6 +19,7 @@ namespace consilium::coordinator {
 // Once, before any other input: after JobMachine::Open and after Restore alike.
 struct Started {
   std::vector<SiteName> lost_updates;  // accepted, but their blobs are gone
+  SecureSetting secure{};              // mode secure
 };
 // Proven by the site's certificate.  A site that connects anew is disconnected first, if it was connected.
 struct SiteConnected {
@@ -40,6 +42,7 @@ struct UpdateChecked {
   SiteName site;
   wire::TaskKey task;
   Status verdict;
+  std::optional<Digest> update{};  // which one was checked; nothing: the newest
 };
 // The answer to FoldRound: the new model, and every other blob named here, is durably in the blob store.  (A fold that
 // cannot be done, for want of disk space for example, ends the coordinator instead; restarted, it folds again.)
@@ -104,8 +107,8 @@ struct SetTimer {
   std::uint64_t id = 0;
   Duration after{};
 };
-// Is the blob there, has it the model's tensors, are all values finite (or: is it a site's statistics, a model)? Answer
-// with UpdateChecked.
+// Is the blob there, has it the model's tensors, are all values finite (or: is it a site's statistics, a model)?  In
+// mode secure: is it there?  Answer with UpdateChecked.
 struct CheckUpdate {
   SiteName site;
   wire::TaskKey task;
@@ -120,6 +123,12 @@ struct Contribution {
   Digest base{};                // the blob that the site started from
   friend bool operator==(const Contribution&, const Contribution&) = default;
 };
+// Mode secure: what takes the masks off the sum of the contributions, which are masked vectors.
+struct SecureFold {
+  Bytes transcript;                    // secagg::ServerSession::Transcript()
+  std::map<SiteName, Bytes> releases;  // secagg::ShareRelease
+  friend bool operator==(const SecureFold&, const SecureFold&) = default;
+};
 // Answer with FoldDone.
 struct FoldRound {
   Round round{};
@@ -127,6 +136,7 @@ struct FoldRound {
   wire::BlobManifest model{};               // the global model in force
   std::optional<wire::BlobManifest> strategy_state{};  // of the last FoldDone
   std::size_t sites_total = 0;                         // that take part in the job
+  std::optional<SecureFold> secure{};
 };
 // Each site's own model as a blob of its own: the model that it started from and its last update, put together.  Answer
 // with LocalModelsBuilt.

@@ -5,6 +5,7 @@ namespace {
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::size_t kEntriesMax = 65536;
+constexpr std::size_t kBytesMax = 64 << 20;  // of a transcript: a few hundred bytes a site
 
 // Writer and Reader take the same list of fields (Fields() below), so what is written is what is read.
 struct Writer {
@@ -19,6 +20,8 @@ struct Writer {
   void operator()(T value) { bytes.Put(value); }
   void operator()(const Digest& digest) { bytes.PutRaw(digest.bytes); }
   void operator()(const wire::BlobManifest& manifest) { wire::Encode(manifest, &bytes); }
+  void operator()(const Bytes& blob) { bytes.PutBytes(blob); }
+  void operator()(const MaskedVector& masked) { (*this)(masked.vector), (*this)(masked.seconds); }
   void operator()(const std::vector<SiteName>& sites) {
     bytes.Put(static_cast<std::uint32_t>(sites.size()));
     for (const SiteName& site : sites) (*this)(site);
@@ -55,6 +58,8 @@ struct Reader {
       std::copy(raw.begin(), raw.end(), digest.bytes.begin());
   }
   void operator()(wire::BlobManifest& manifest) { manifest = wire::DecodeManifest(&bytes); }
+  void operator()(Bytes& blob) { blob = bytes.GetBytes(kBytesMax); }
+  void operator()(MaskedVector& masked) { (*this)(masked.vector), (*this)(masked.seconds); }
   void operator()(std::vector<SiteName>& sites) {
     const std::uint32_t count = bytes.GetCount(sizeof(std::uint32_t));
     for (std::uint32_t i = 0; i < count && bytes.status().ok(); ++i) (*this)(sites.emplace_back());
@@ -118,6 +123,14 @@ void Fields(Io& io, T& record) {
     io(record.job_json), io(record.plans), io(record.digest);
   } else if constexpr (std::is_same_v<R, ModelInitialized>) {
     io(record.model);
+  } else if constexpr (std::is_same_v<R, SecureSessionOpened>) {
+    io(record.round), io(record.session), io(record.cohort);
+  } else if constexpr (std::is_same_v<R, UnmaskingBegan>) {
+    io(record.round), io(record.session), io(record.transcript), io(record.vectors);
+  } else if constexpr (std::is_same_v<R, SharesReleased>) {
+    io(record.round), io(record.session), io(record.site), io(record.release);
+  } else if constexpr (std::is_same_v<R, RoundSkipped>) {
+    io(record.round), io(record.why);
   } else if constexpr (std::is_same_v<R, JobPaused> || std::is_same_v<R, JobResumed>) {
     io(record.by);
   } else {
@@ -173,10 +186,10 @@ std::string_view PurposeName(Purpose purpose) {
 
 std::string_view RecordName(const Record& record) {
   static constexpr std::string_view kNames[] = {
-      "JobOpened",   "RoundOpened",     "UpdateAccepted",   "TaskFailureRecorded",
-      "RoundClosed", "ModelPublished",  "EvaluationOpened", "EvaluationAccepted",
-      "JobFinished", "UpdateWithdrawn", "EvaluationClosed", "TaskGiven",
-      "JobPaused",   "JobResumed",      "PlanPinned",       "ModelInitialized"};
+      "JobOpened",        "RoundOpened",         "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
+      "ModelPublished",   "EvaluationOpened",    "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
+      "EvaluationClosed", "TaskGiven",           "JobPaused",          "JobResumed",          "PlanPinned",
+      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -143,6 +143,49 @@ struct JobResumed {
   friend bool operator==(const JobResumed&, const JobResumed&) = default;
 };
 
+// Mode secure.  A secure sum of the open round begins with these sites, who have trained.  Its number is spent from now
+// on: keys made for it are never used in another.
+struct SecureSessionOpened {
+  Round round{};
+  std::uint32_t session = 0;     // 1 for the first of the round
+  std::vector<SiteName> cohort;  // in name order
+  friend bool operator==(const SecureSessionOpened&, const SecureSessionOpened&) = default;
+};
+
+// A masked vector in the blob store.
+struct MaskedVector {
+  wire::BlobManifest vector;
+  double seconds = 0;  // from the round's opening to the site's readiness
+  friend bool operator==(const MaskedVector&, const MaskedVector&) = default;
+};
+
+// Enough survivors have confirmed the list of survivors: from now on they may release shares, and this sum, no other,
+// is the round's.  Before this record a restart ends the session; after it the session is finished from the journal.
+struct UnmaskingBegan {
+  Round round{};
+  std::uint32_t session = 0;
+  Bytes transcript;                          // secagg::ServerSession::Transcript()
+  std::map<SiteName, MaskedVector> vectors;  // of the survivors
+  friend bool operator==(const UnmaskingBegan&, const UnmaskingBegan&) = default;
+};
+
+// A survivor's shares, as it sent them (secagg::ShareRelease).
+struct SharesReleased {
+  Round round{};
+  std::uint32_t session = 0;
+  SiteName site;
+  Bytes release;
+  friend bool operator==(const SharesReleased&, const SharesReleased&) = default;
+};
+
+// Mode secure: too many sites lost their shares after others had released theirs, and a round may be released once. Its
+// work is lost, the model stays, and the next round opens.
+struct RoundSkipped {
+  Round round{};
+  std::string why;
+  friend bool operator==(const RoundSkipped&, const RoundSkipped&) = default;
+};
+
 struct JobFinished {
   StatusCode code = StatusCode::kOk;
   std::string message;
@@ -151,10 +194,11 @@ struct JobFinished {
 
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
-                            TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized>;
+                            TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized, SecureSessionOpened,
+                            UnmaskingBegan, SharesReleased, RoundSkipped>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
-inline constexpr std::uint8_t kRecordFormat = 2;
+inline constexpr std::uint8_t kRecordFormat = 3;
 
 // Canonical bytes: u8 kRecordFormat, u8 alternative, then the fields.
 Bytes Encode(const Record& record);

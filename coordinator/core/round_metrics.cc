@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "coordinator/core/job_machine.h"
+#include "privacy/secagg/vector.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -24,7 +25,8 @@ Json WeightedMeans(const Updates& updates) {
 }  // namespace
 
 std::optional<Json> RoundMetrics::Apply(const Record& record) {
-  if (std::holds_alternative<RoundOpened>(record)) updates_.clear();
+  if (std::holds_alternative<RoundOpened>(record)) updates_.clear(), masked_.reset();
+  if (const auto* masked = std::get_if<UnmaskingBegan>(&record)) masked_ = *masked;
   if (const auto* update = std::get_if<UpdateAccepted>(&record)) updates_[{update->site, update->task}] = *update;
   if (const auto* lost = std::get_if<UpdateWithdrawn>(&record)) updates_.erase({lost->site, lost->task});
   if (const auto* closed = std::get_if<RoundClosed>(&record)) closed_ = *closed;
@@ -48,7 +50,15 @@ std::optional<Json> RoundMetrics::Apply(const Record& record) {
                {"parameters", published->parameters.ToHex()},
                {"mean", WeightedMeans(updates_)},
                {"sites", std::move(sites)}};
+  if (masked_)
+    for (const auto& [site, masked] : masked_->vectors)
+      line["sites"][site.value()] = {{"bytes", masked.vector.bytes}, {"seconds", masked.seconds}};
   const Json notes = Json::parse(published->notes, nullptr, false);
+  if (masked_ && notes.is_object()) {
+    line["weight"] = notes.value("secure_weight", 0.0);
+    for (const secagg::SummedMetric& metric : secagg::kMetrics)
+      if (const std::string name(metric.name); notes.contains(name)) line["mean"][name] = notes[name];
+  }
   if (notes.is_object() && !notes.empty()) line["strategy"] = notes;
   return line;
 }

@@ -16,11 +16,13 @@ class RoundMetrics {
   // Feed every record in journal order; a line comes when a round's model is published.
   // {"round", "contributors", "missing", "closed", "weight", "model", "parameters", "mean": {...}, "sites": {name:
   // {"weight", "bytes", "seconds", "metrics"}}, "strategy": {...}} "mean" weighs each metric by the sites' weights over
-  // the sites that report it; "strategy" is what the strategy noted, absent when nothing.
+  // the sites that report it; "strategy" is what the strategy noted, absent when nothing.  Of a secure sum "weight" and
+  // "mean" come out of the sum, and of a site only bytes and seconds are known.
   std::optional<Json> Apply(const Record& record);
 
  private:
   std::map<std::pair<SiteName, wire::TaskKey>, UpdateAccepted> updates_;
+  std::optional<UnmaskingBegan> masked_;
   RoundClosed closed_;
 };
 

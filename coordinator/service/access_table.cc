@@ -23,10 +23,12 @@ void AccessTable::Show(const JobState& state) {
   for (const auto& [site, model] : state.site_models()) job.own[site].insert(model.digest);
   for (const auto& [site, task] : state.in_hand()) job.own[site].insert(state.ModelOfTask(site).digest);
   job.update_bytes_max = AnswerBytesMax(state);
+  job.secure = state.secure();
   std::map<SiteName, Work> work;
   const auto show = [&](const SiteName& site, bool answered) {
-    Work now{state.KeyFor(site), answered, {}};
-    if (const auto before = job.work.find(site); before != job.work.end() && before->second.task == now.task)
+    Work now{state.KeyFor(site), answered, state.sessions_opened(), {}};
+    if (const auto before = job.work.find(site);
+        before != job.work.end() && before->second.task == now.task && before->second.session == now.session)
       now.offered.swap(before->second.offered);
     work.emplace(site, std::move(now));
   };
@@ -90,6 +92,9 @@ Status AccessTable::AuthorizeUpload(const SiteName& site, const wire::TaskKey& t
   const auto work = job->second.work.find(site);
   if (work == job->second.work.end() || work->second.task != task)
     return FailedPrecondition("the update for ", task, " is not wanted: it is not this site's work in hand");
+  if (job->second.secure && work->second.session == 0)
+    return FailedPrecondition("the updates of job '", task.job, "' are summed in secret: nothing is taken for ", task,
+                              " before a sum has begun, and then a masked vector");
   if (work->second.answered) return AlreadyExists("the update for ", task, " is already there");
   if (manifest.bytes > job->second.update_bytes_max)
     return ResourceExhausted("an update of ", manifest.bytes, " bytes is larger than the model allows (",

@@ -34,13 +34,15 @@ class AccessTable {
   struct Work {
     wire::TaskKey task;
     bool answered = false;
-    std::set<Digest> offered;  // what the site wanted to upload for it
+    std::uint32_t session = 0;  // of secure sums: each has vectors of its own
+    std::set<Digest> offered;   // what the site wanted to upload for it
   };
   struct Job {
     std::set<SiteName> sites;
     std::set<Digest> models;                   // for every site: the global model, auxiliary state
     std::map<SiteName, std::set<Digest>> own;  // for that site alone
     std::uint64_t update_bytes_max = 0;
+    bool secure = false;  // uploads are masked vectors, in a sum
     std::map<SiteName, Work> work;
   };
   void Retire(const JobId& job, const std::map<SiteName, Work>& work);

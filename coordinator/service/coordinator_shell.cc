@@ -16,6 +16,7 @@
 #include "coordinator/service/local_door.h"
 #include "coordinator/service/operator_desk.h"
 #include "coordinator/service/snapshot.h"
+#include "privacy/pki/signer.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -47,6 +48,7 @@ class Coordinator final : public transport::CoordinatorEvents {
 
  private:
   Status Open();
+  Status ReadRoster();
   Status OpenLocalJob();
   Status Listen();
   void HandleSignals();
@@ -67,6 +69,7 @@ class Coordinator final : public transport::CoordinatorEvents {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer linger_;
   AccessTable access_;
+  std::map<SiteName, crypto::RawPublicKey> signing_keys_;  // constant once open
   std::unique_ptr<transport::BlobStore> blobs_;
   std::unique_ptr<ModelIntake> intake_;
   std::unique_ptr<JobFiles> files_;
@@ -106,14 +109,31 @@ Status Coordinator::Run() {
   return status;
 }
 
+// Of a kit of an older version there are none, and jobs with secure aggregation wait for them.
+Status Coordinator::ReadRoster() {
+  const transport::Kit& kit = options_.kit;
+  std::error_code ignored;
+  if (!std::filesystem::exists(pki::SigningFilesIn(kit.folder).roster, ignored)) return Status();
+  const auto now = SystemClock().WallNow();
+  ASSIGN_OR_RETURN(const pki::Trust trust, pki::LoadTrust(kit.folder, kit.self, now));
+  for (const SiteName& site : trust.roster.sites())
+    if (const StatusOr<crypto::RawPublicKey> key = trust.roster.KeyOf(site, now); key.ok()) signing_keys_[site] = *key;
+  return Status();
+}
+
 Status Coordinator::Open() {
+  RETURN_IF_ERROR(ReadRoster());
   ASSIGN_OR_RETURN(blobs_, transport::BlobStore::Open(options_.state / "blobs"));
   ASSIGN_OR_RETURN(files_, JobFiles::Open(options_.state / "pins"));
   ASSIGN_OR_RETURN(audit_, AuditTrail::Open(options_.state, options_.kit));
   RemoveSnapshots(options_.state);
   intake_ = std::make_unique<ModelIntake>(blobs_.get());
-  JobTable::Hands hands{
-      .loop = &loop_, .workers = &workers_, .blobs = blobs_.get(), .access = &access_, .audit = audit_.get()};
+  JobTable::Hands hands{.loop = &loop_,
+                        .workers = &workers_,
+                        .blobs = blobs_.get(),
+                        .access = &access_,
+                        .signing_keys = &signing_keys_,
+                        .audit = audit_.get()};
   hands.send = [this](const SiteName& site, wire::CoordinatorMessage message) { Send(site, std::move(message)); };
   hands.disconnect = [this](const SiteName& site, const std::string& reason) {
     Close(site, {StatusCode::kUnavailable, reason});

@@ -9,6 +9,7 @@
 #include "coordinator/service/local_model.h"
 #include "coordinator/service/model_file.h"
 #include "coordinator/service/plan_files.h"
+#include "coordinator/service/secure_mean.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -32,8 +33,7 @@ StatusOr<std::unique_ptr<JobRunner>> JobRunner::Create(const JobFolder& folder, 
                                                        RunnerServices services) {
   std::unique_ptr<JobRunner> runner(new JobRunner(folder, std::move(journal), std::move(machine), std::move(services)));
   RETURN_IF_ERROR(runner->OpenViews(records));
-  // A new job's state is empty until it starts.
-  if (!records.empty()) RETURN_IF_ERROR(runner->ReadFederation());
+  RETURN_IF_ERROR(runner->ReadFederation());
   const JobState& state = runner->state();
   runner->WritePlanViews();
   if (!records.empty() && state.model().bytes > 0 && !runner->services_.blobs->Has(state.model().digest))
@@ -55,10 +55,22 @@ Status JobRunner::OpenViews(const std::vector<Record>& records) {
 // --- inputs
 
 Status JobRunner::ReadFederation() {
-  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(state().job_json(), "job"));
+  const bool fresh = state().phase() == Phase::kNew;
+  const std::string& json = fresh ? machine_.job().job_json : state().job_json();
+  ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(json, "job"));
   ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
   federation_ = job.federation;
   return Status();
+}
+
+// What a secure sum is over, and by whose keys.
+StatusOr<SecureSetting> JobRunner::SettingOf() const {
+  SecureSetting setting;
+  if (!federation_.secure.enabled) return setting;
+  const Digest& model = machine_.state().phase() == Phase::kNew ? machine_.job().model.digest : state().model().digest;
+  ASSIGN_OR_RETURN(setting.elements, SharedElements(services_.blobs->PathOf(model), federation_.personal));
+  if (services_.signing_keys != nullptr) setting.roster = *services_.signing_keys;
+  return setting;
 }
 
 void JobRunner::Start() {
@@ -67,9 +79,10 @@ void JobRunner::Start() {
   if (!fresh && state().phase() != Phase::kFinished)
     for (const UpdateAccepted& update : state().HeldUpdates())
       if (!services_.blobs->Has(update.update.digest)) started.lost_updates.push_back(update.site);
+  StatusOr<SecureSetting> setting = SettingOf();
+  if (!setting.ok()) return Die(setting.status());
+  started.secure = *std::move(setting);
   Step(started);
-  if (fresh && !dead_)
-    if (const Status status = ReadFederation(); !status.ok()) Die(status);
 }
 
 void JobRunner::Connected(const SiteName& site, const wire::Capability& capability) {
@@ -142,14 +155,19 @@ void JobRunner::InWorker(std::function<std::function<void()>()> work) {
 void JobRunner::Execute(const CheckUpdate& action) {
   InWorker([this, action, work = state().work(), model = state().model().digest]() -> std::function<void()> {
     const std::filesystem::path file = services_.blobs->PathOf(action.update.digest);
-    const Status verdict = work != Work::kTraining
-                               ? CheckPreparation(file, work)
-                               : CheckUpdateFile(file, services_.blobs->PathOf(model), UpdateRulesOf());
+    Status verdict;
+    if (work != Work::kTraining) {
+      verdict = CheckPreparation(file, work);
+    } else if (federation_.secure.enabled) {  // what is masked cannot be looked into; the machine knows size and digest
+      if (!services_.blobs->Has(action.update.digest)) verdict = DataLoss("it was announced but never uploaded");
+    } else {
+      verdict = CheckUpdateFile(file, services_.blobs->PathOf(model), UpdateRulesOf());
+    }
     return [this, action, verdict] {
       // Anything but the site's fault is ours, and no reason to refuse its work.
       if (!verdict.ok() && verdict.code() != StatusCode::kDataLoss)
         return Die(Annotate(verdict, "checking an update of ", action.site));
-      Step(UpdateChecked{action.site, action.task, verdict});
+      Step(UpdateChecked{action.site, action.task, verdict, action.update.digest});
     };
   });
 }
@@ -180,18 +198,32 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<Site
                            .model = services_.blobs->PathOf(fold.model.digest),
                            .output_folder = folder_.fold()};
   if (fold.strategy_state) request.state = services_.blobs->PathOf(fold.strategy_state->digest);
-  for (const Contribution& contribution : fold.contributions)
-    request.contributions.push_back({.site = contribution.site,
-                                     .update = services_.blobs->PathOf(contribution.update.digest),
-                                     .base = services_.blobs->PathOf(contribution.base),
-                                     .weight = contribution.weight,
-                                     .staleness = contribution.staleness,
-                                     .metrics = contribution.metrics});
   std::error_code error;
   std::filesystem::create_directories(folder_.fold(), error);
   if (error) return ErrnoStatus(error.value(), "creating " + folder_.fold().string());
+  Json secure_notes = Json::object();
+  if (fold.secure) {  // one update stands for all: their weighted mean
+    const std::filesystem::path mean = folder_.fold() / "secure-mean.safetensors";
+    ASSIGN_OR_RETURN(secure_notes,
+                     WriteSecureMean({.secure = *fold.secure,
+                                      .contributions = fold.contributions,
+                                      .path_of = [this](const Digest& blob) { return services_.blobs->PathOf(blob); },
+                                      .model = request.model,
+                                      .personal = federation_.personal,
+                                      .output = mean}));
+    request.contributions.push_back({.site = SiteName("secure-sum"), .update = mean, .base = request.model});
+  }
+  for (const Contribution& contribution : fold.contributions)
+    if (!fold.secure)
+      request.contributions.push_back({.site = contribution.site,
+                                       .update = services_.blobs->PathOf(contribution.update.digest),
+                                       .base = services_.blobs->PathOf(contribution.base),
+                                       .weight = contribution.weight,
+                                       .staleness = contribution.staleness,
+                                       .metrics = contribution.metrics});
   ASSIGN_OR_RETURN(const AggregateResult result, Aggregate(request));
   FoldDone done{.round = fold.round, .model = {}, .parameters = result.parameters, .notes = result.notes};
+  if (fold.secure) done.notes.update(secure_notes);
   ASSIGN_OR_RETURN(done.model, Keep(result.model));
   if (!result.state.empty()) {
     ASSIGN_OR_RETURN(done.strategy_state, Keep(result.state));

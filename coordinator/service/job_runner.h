@@ -26,6 +26,7 @@ struct RunnerServices {
   boost::asio::thread_pool* workers = nullptr;  // joined before the runner dies
   transport::BlobStore* blobs = nullptr;
   AccessTable* access = nullptr;
+  const std::map<SiteName, crypto::RawPublicKey>* signing_keys = nullptr;  // the roster's; null: none
   const Clock* clock = &SystemClock();
   std::function<void(const SiteName&, wire::CoordinatorMessage)> send;         // to a connected site
   std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end the site's session
@@ -82,6 +83,7 @@ class JobRunner {
   void Execute(const KeepModel& action);
   Status ReadFederation();
   void WritePlanViews() const;
+  StatusOr<SecureSetting> SettingOf() const;
   UpdateRules UpdateRulesOf() const;
   StatusOr<FoldDone> Fold(const FoldRound& fold, const std::vector<SiteName>& sites) const;
   StatusOr<LocalModelsBuilt> Build(const BuildLocalModels& action) const;

@@ -164,8 +164,11 @@ void JobTable::FillSlots() {
 
 Status JobTable::OpenRunner(JobEntry* entry) {
   const JobId job = entry->submission.job;
-  RunnerServices services{
-      .loop = hands_.loop, .workers = hands_.workers, .blobs = hands_.blobs, .access = hands_.access};
+  RunnerServices services{.loop = hands_.loop,
+                          .workers = hands_.workers,
+                          .blobs = hands_.blobs,
+                          .access = hands_.access,
+                          .signing_keys = hands_.signing_keys};
   services.send = [this, job](const SiteName& site, wire::CoordinatorMessage message) {
     if (std::holds_alternative<wire::JobEnded>(message)) return TellEnd(&jobs_.at(job), site);
     Say(site, std::move(message));

@@ -48,6 +48,7 @@ class JobTable {
     boost::asio::thread_pool* workers = nullptr;
     transport::BlobStore* blobs = nullptr;
     AccessTable* access = nullptr;
+    const std::map<SiteName, crypto::RawPublicKey>* signing_keys = nullptr;      // the roster's
     std::function<void(const SiteName&, wire::CoordinatorMessage)> send;         // to a connected site
     std::function<void(const SiteName&, const std::string& reason)> disconnect;  // end its session; it comes back
     SiteBoard::TrafficOf traffic;

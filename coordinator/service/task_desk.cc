@@ -21,6 +21,12 @@ void TaskDesk::Disconnected(const SiteName& site) {
 
 TaskDesk::Messages TaskDesk::Heard(const SiteName& site, const wire::SiteMessage& message, Instant now) {
   Desk& desk = desks_[site];
+  // Who is ready for a secure sum has done its work, and may begin another job's meanwhile.
+  if (const auto* answer = std::get_if<wire::SecureAnswer>(&message);
+      answer != nullptr && answer->stage == wire::SecureStage::kReady && desk.in_hand == answer->task) {
+    desk.in_hand.reset();
+    if (desk.heard) return Next(&desk, now);
+  }
   if (std::exchange(desk.heard, true)) return {};
   if (const auto* beat = std::get_if<wire::Heartbeat>(&message); beat != nullptr && !beat->task.job.empty())
     desk.preferred = beat->task;

@@ -31,7 +31,7 @@ struct SealedShares {
 // R2, site to coordinator, after the masked vector itself was uploaded.
 struct MaskedHead {
   Place place = 0;
-  Digest vector;   // SHA-256 of the masked vector, little-endian u32
+  Digest vector;   // of the masked vector: the name of its blob (wire/blob.h)
   Digest sharers;  // DigestOf the places whose shares the site holds, itself included
   crypto::Signature signature{};
   friend bool operator==(const MaskedHead&, const MaskedHead&) = default;

@@ -162,6 +162,23 @@ std::vector<Confirmation> ServerSession::ConfirmationsFor(Place) const {
   return all;
 }
 
+std::size_t ServerSession::Answered() const {
+  switch (phase_) {
+    case Phase::kAdverts:
+      return adverts_.size();
+    case Phase::kShares:
+      return shares_.size();
+    case Phase::kVectors:
+      return heads_.size();
+    case Phase::kConfirmations:
+      return confirmations_.size();
+    case Phase::kReleases:
+    case Phase::kDone:
+      break;
+  }
+  return releases_.size();
+}
+
 Places ServerSession::Awaited() const {
   std::set<Place> expected, answered;
   switch (phase_) {

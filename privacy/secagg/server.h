@@ -61,8 +61,9 @@ class ServerSession {
   // Everything in it is checked again.  Errors: DataLoss for what Transcript cannot have written, and those of Add...
   static StatusOr<ServerSession> FromTranscript(ByteSpan transcript);
 
-  // Who may still answer in this phase.
+  // Who may still answer in this phase, and how many have.
   Places Awaited() const;
+  std::size_t Answered() const;
   // Enough shares of every secret are there.
   bool CanUnmask() const;
   // Rebuilds every secret from shares and checks it against what its owner committed to; wrong shares are left out by

@@ -78,7 +78,7 @@ class MaskingSite {
  public:
   // Adds this site's masks to coordinates begin .. begin + values.size() of its vector.  Thread-safe.
   void Mask(std::uint64_t begin, std::span<std::uint32_t> values, unsigned threads) const;
-  // `vector`: SHA-256 of the whole masked vector.  Wipes the keys that masked it.
+  // `vector`: digest of the whole masked vector, its blob's name.  Wipes the keys that masked it.
   MaskedSite Seal(const Digest& vector) &&;
   const Places& sharers() const { return sharers_; }  // itself included
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/core/fold.h"
+#include "secure_parts.h"
 
 namespace consilium::simtest {
 
@@ -55,6 +56,8 @@ void CoordinatorActor::Wake(bool power_was_lost) {
   life_ = std::make_unique<Life>(this, std::move(*machine));
 
   hub::Started started;
+  if (stage_->scenario.mode == "secure")
+    started.secure = {stage_->scenario.model_values, RosterOf(stage_->scenario), {}};
   if (state().phase() != hub::Phase::kNew) {
     life_->blobs.RetainOnly(state().LiveBlobs(), {});
     if (!life_->blobs.Has(state().model().digest)) return stage_->witness.Hold("the model in force is gone");
@@ -187,6 +190,7 @@ void CoordinatorActor::Do(const hub::SetTimer& action) {
 Status CoordinatorActor::Check(const hub::CheckUpdate& action) const {
   const StatusOr<Bytes> update = life_->blobs.Read(action.update.digest);
   if (!update.ok()) return DataLoss("the update was announced but never uploaded");
+  if (stage_->scenario.mode == "secure") return Status();  // the machine knows its size and name
   if (update->size() != stage_->scenario.model_values * sizeof(float)) return DataLoss("not the model's tensors");
   return hub::FirstNotFinite(ModelOf(*update)) ? DataLoss("a value is not finite") : Status();
 }
@@ -194,7 +198,7 @@ Status CoordinatorActor::Check(const hub::CheckUpdate& action) const {
 // In a worker thread there; some time passes.
 void CoordinatorActor::Do(const hub::CheckUpdate& action) {
   node_.After(Between(milliseconds(1), milliseconds(300)), [this, action] {
-    Step(hub::UpdateChecked{action.site, action.task, Check(action)});
+    Step(hub::UpdateChecked{action.site, action.task, Check(action), action.update.digest});
   });
 }
 
@@ -207,6 +211,7 @@ void CoordinatorActor::Do(const hub::FoldRound& action) {
 }
 
 StatusOr<hub::FoldDone> CoordinatorActor::Fold(const hub::FoldRound& action) {
+  if (action.secure) return FoldInSecret(action);
   std::vector<hub::Contribution> contributions = action.contributions;
   if (stage_->Sabotages(Sabotage::kCountTwice)) contributions.push_back(contributions.front());
   std::vector<double> weights;
@@ -224,6 +229,27 @@ StatusOr<hub::FoldDone> CoordinatorActor::Fold(const hub::FoldRound& action) {
   }
   Model model(sum.size());
   hub::FinishFold(sum, model);
+  ASSIGN_OR_RETURN(const wire::BlobManifest manifest, life_->blobs.Import(BytesOf(model)));
+  return hub::FoldDone{action.round, manifest, manifest.digest};
+}
+
+StatusOr<hub::FoldDone> CoordinatorActor::FoldInSecret(const hub::FoldRound& action) {
+  std::vector<Bytes> vectors;
+  std::vector<SiteName> sites;
+  for (const hub::Contribution& contribution : action.contributions) {
+    StatusOr<Bytes> vector = life_->blobs.Read(contribution.update.digest);
+    if (!vector.ok()) stage_->witness.Hold("a masked vector that counts is gone: " + vector.status().message());
+    RETURN_IF_ERROR(vector.status());
+    vectors.push_back(*std::move(vector));
+    sites.push_back(contribution.site);
+  }
+  StatusOr<Model> mean = MeanInMemory(*action.secure, vectors);
+  if (!mean.ok()) stage_->witness.Hold("a sum cannot be unmasked: " + mean.status().message());
+  RETURN_IF_ERROR(mean.status());
+  stage_->witness.OnSummedInSecret(action.round, sites, *mean);
+  ASSIGN_OR_RETURN(const Bytes base, life_->blobs.Read(action.model.digest));
+  Model model = ModelOf(base);
+  for (std::size_t i = 0; i < model.size(); ++i) model[i] += (*mean)[i];
   ASSIGN_OR_RETURN(const wire::BlobManifest manifest, life_->blobs.Import(BytesOf(model)));
   return hub::FoldDone{action.round, manifest, manifest.digest};
 }

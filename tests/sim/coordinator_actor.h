@@ -61,6 +61,7 @@ class CoordinatorActor final : public Actor {
   void Tear(const coordinator::Action& action);
   Status Check(const coordinator::CheckUpdate& action) const;
   StatusOr<coordinator::FoldDone> Fold(const coordinator::FoldRound& action);
+  StatusOr<coordinator::FoldDone> FoldInSecret(const coordinator::FoldRound& action);
   const coordinator::JobState& state() const { return life_->machine.state(); }
 
   std::unique_ptr<Life> life_;

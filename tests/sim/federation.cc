@@ -61,7 +61,9 @@ class Federation {
   // cancelled; none may take longer than two of them and a few times what training takes.
   Duration Bound() const {
     const Scenario& scenario = stage_.scenario;
-    const Duration round = 2 * scenario.round_deadline + 3 * scenario.train_max + minutes(3);
+    // A secure round may begin several sums, each of stages of up to a minute and one of a deadline.
+    const Duration sums = scenario.mode == "secure" ? 3 * (scenario.round_deadline + minutes(5)) : Duration();
+    const Duration round = 2 * scenario.round_deadline + 3 * scenario.train_max + minutes(3) + sums;
     const std::size_t subjects = scenario.cross_site ? scenario.sites + 1 : 0;  // one after the other
     return round * static_cast<Duration::rep>(scenario.rounds * (scenario.evaluate_every > 0 ? 2 : 1) + 2 + subjects);
   }

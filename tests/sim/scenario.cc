@@ -87,6 +87,14 @@ Scenario DrawScenario(std::uint64_t seed) {
   scenario.sites_exit_when_done = Has(&rng);
   scenario.faulty_for = DrawBetween(&rng, seconds(30), seconds(1200));
   scenario.faults = DrawFaults(&rng);
+  // By a die of its own, so that the other seeds stay what they were before there was this mode.
+  if (Rng secure(seed, StreamOf({0x73656375})); scenario.sites >= 3 && secure.Bernoulli(0.3)) {
+    scenario.mode = "secure";
+    scenario.sites_min = 3 + secure.Below(scenario.sites - 2);
+    scenario.fraction = 1;
+    scenario.over_select = scenario.enough = 0;
+    scenario.cross_site = false;
+  }
   if (rng.Bernoulli(0.2)) {
     scenario.delivery = sim::Delivery::kUnruly;
     scenario.faults.line.message_loss = Has(&rng) ? rng.Uniform(0, 0.1) : 0;
@@ -106,7 +114,7 @@ std::string JobJsonOf(const Scenario& scenario) {
   const bool async = scenario.mode == "async";
   Json strategy = {{"name", async ? "fedbuff" : "fedavg"}, {"weighting", scenario.weighting}};
   if (async) strategy.update(Json{{"buffer", scenario.buffer}, {"staleness_max", scenario.staleness_max}});
-  return Json{{"name", "trial"},
+  Json job = {{"name", "trial"},
               {"data", {{"dataset", "Dataset001_Toy"}}},
               {"model", {{"patch_size", {8, 8, 8}}}},
               {"federation",
@@ -120,8 +128,10 @@ std::string JobJsonOf(const Scenario& scenario) {
                 {"round_deadline", ExactDuration(scenario.round_deadline)},
                 {"evaluate", {{"every", scenario.evaluate_every}}},
                 {"cross_site", scenario.cross_site},
-                {"strategy", strategy}}}}
-      .dump();
+                {"strategy", strategy}}}};
+  if (scenario.mode == "secure")
+    job["federation"]["secure_aggregation"] = {{"enabled", true}, {"min_cohort", 3}, {"examples_max", 50}};
+  return job.dump();
 }
 
 std::string Describe(const Scenario& scenario) {

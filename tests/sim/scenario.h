@@ -50,7 +50,7 @@ struct Scenario {
   std::uint64_t seed = 1;
   std::size_t sites = 3;
   std::uint32_t rounds = 3;
-  std::string mode = "wait";
+  std::string mode = "wait";  // or close, async, secure
   std::size_t sites_min = 3;
   Duration round_deadline = std::chrono::seconds(100);
   std::string weighting = "examples";

@@ -1,5 +1,7 @@
 #include "site_actor.h"
 
+#include "secure_parts.h"
+
 namespace consilium::simtest {
 namespace {
 
@@ -17,12 +19,23 @@ SiteActor::SiteActor(Stage* stage, const SiteName& site, double clock_rate)
     : Actor(stage, site.value(), clock_rate), site_(site) {}
 
 SiteActor::Life::Life(SiteActor* actor, client::SessionState state)
-    : machine(std::move(state),
-              {.when_done = actor->stage_->scenario.sites_exit_when_done ? client::SessionOptions::WhenDone::kExit
-                                                                         : client::SessionOptions::WhenDone::kStay}),
+    : machine(std::move(state), actor->OptionsOf()),
       blobs(&actor->node_.disk()),
       transfers(&actor->stage_->network, &blobs, actor->name(), kHub,
                 {.unit_bytes = actor->stage_->scenario.unit_bytes}, &actor->stage_->transfers) {}
+
+client::SessionOptions SiteActor::OptionsOf() {
+  client::SessionOptions options{.when_done = stage_->scenario.sites_exit_when_done
+                                                  ? client::SessionOptions::WhenDone::kExit
+                                                  : client::SessionOptions::WhenDone::kStay};
+  if (stage_->scenario.mode == "secure")
+    options.secure =
+        std::make_shared<const client::SecureParty>(client::SecureParty{.name = site_,
+                                                                        .signing = SigningKeyOf(site_),
+                                                                        .roster = RosterOf(stage_->scenario),
+                                                                        .entropy = &stage_->entropy});
+  return options;
+}
 
 bool SiteActor::IsSettled() const {
   if (left_) return true;
@@ -219,7 +232,9 @@ client::Input SiteActor::FinishRunning() {
 client::Input SiteActor::TrainNow(const client::RunTask& run, const Model& model) {
   std::string state;
   if (!run.state_in.empty()) state = AsText(node_.disk().Read(WorkFile(run.state_in)).value());
-  const TrainedModel trained = Train(model, site_, run.task.round, state);
+  TrainedModel trained = Train(model, site_, run.task.round, state);
+  if (stage_->scenario.mode == "secure")  // differences, as every trainer in that mode
+    for (std::size_t i = 0; i < model.size(); ++i) trained.update[i] -= model[i];
   const Bytes update = BytesOf(trained.update);
   Status kept = Keep(client::UpdateFile(run.task), update);
   if (kept.ok()) kept = Keep(client::StateFile(run.task), AsBytes(trained.state));
@@ -228,12 +243,28 @@ client::Input SiteActor::TrainNow(const client::RunTask& run, const Model& model
     return client::WorkerRefused{run.task, kept.code(), kept.message()};
   }
   stage_->witness.OnTrained(site_, run.task, trained);
-  return client::WorkerFinished{run.task, trained.weight, {{"loss", model[0]}}, wire::ManifestOf(update)};
+  return client::WorkerFinished{
+      run.task, trained.weight, {{"loss", model[0]}}, wire::ManifestOf(update), trained.update.size()};
 }
 
 Status SiteActor::Keep(const std::string& file, ByteSpan bytes) {
   RETURN_IF_ERROR(node_.disk().Write(WorkFile(file), Bytes(bytes.begin(), bytes.end())));
   return node_.disk().Sync(WorkFile(file));
+}
+
+// In a worker thread there; what it makes need not survive its life.
+void SiteActor::Do(const client::MaskVector& action) {
+  node_.After(Between(milliseconds(1), seconds(2)), [this, action] {
+    const StatusOr<Bytes> update = node_.disk().Read(WorkFile(action.update_file));
+    if (!update.ok()) return stage_->witness.Hold(name() + " lost the update that it is to mask");
+    const StatusOr<Bytes> masked = MaskInMemory(action, ModelOf(*update));
+    client::VectorMasked done{.task = action.task, .session = action.session, .status = masked.status()};
+    if (masked.ok()) {
+      done.status = node_.disk().Write(WorkFile(action.masked_file), *masked);
+      done.vector = wire::ManifestOf(*masked);
+    }
+    Step(done);
+  });
 }
 
 // It stops soon, or the shell's patience ends it.

@@ -38,6 +38,7 @@ class SiteActor final : public Actor {
 
   void Wake(bool power_was_lost) override;
   StatusOr<client::SessionState> Load();
+  client::SessionOptions OptionsOf();
   void Lose(const Status& reason);
   void Step(const client::Input& input);
   void Execute(const client::Action& action);
@@ -55,6 +56,7 @@ class SiteActor final : public Actor {
   void Do(const client::Tidy& action);
   void Do(const client::Finish& action);
   void Do(const client::Report& action);
+  void Do(const client::MaskVector& action);
   void Tear(const client::Action& action);
   void EndTransfer(client::TransferId transfer, const Status& status);
   // What the trainer does with the task in hand when its time has come.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "comm/base/entropy.h"
 #include "comm/sim/blob_transfer.h"
 #include "comm/sim/network.h"
 #include "scenario.h"
@@ -24,6 +25,7 @@ struct Stage {
         trace(&queue, std::move(listener)),
         network(&queue, &trace, {.seed = scenario.seed}),
         rng(scenario.seed, StreamOf({0x6163746f})),
+        entropy(scenario.seed),
         witness(scenario, &trace) {}
 
   const Scenario scenario;
@@ -31,6 +33,7 @@ struct Stage {
   sim::Trace trace;
   sim::Network network;
   Rng rng;
+  SeededEntropy entropy;
   Witness witness;
   Counters counters;
   sim::TransferStats transfers;

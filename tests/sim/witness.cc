@@ -1,6 +1,7 @@
 #include "witness.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "comm/sim/blob_store.h"
 
@@ -39,11 +40,13 @@ void Witness::Judge(const hub::Record& record) {
       [this](const auto& fact) {
         using Fact = std::decay_t<decltype(fact)>;
         if constexpr (std::is_same_v<Fact, hub::UpdateAccepted> || std::is_same_v<Fact, hub::RoundClosed> ||
-                      std::is_same_v<Fact, hub::ModelPublished> || std::is_same_v<Fact, hub::EvaluationAccepted>)
+                      std::is_same_v<Fact, hub::ModelPublished> || std::is_same_v<Fact, hub::EvaluationAccepted> ||
+                      std::is_same_v<Fact, hub::UnmaskingBegan>)
           Judge(fact);
         if constexpr (std::is_same_v<Fact, hub::UpdateAccepted> || std::is_same_v<Fact, hub::EvaluationAccepted> ||
                       std::is_same_v<Fact, hub::TaskFailureRecorded>)
           dealt_with_.insert({fact.site, fact.task});
+        if constexpr (std::is_same_v<Fact, hub::RoundSkipped>) replies_ = 0;
         if constexpr (std::is_same_v<Fact, hub::UpdateWithdrawn>) {
           dealt_with_.erase({fact.site, fact.task});
           --replies_;
@@ -66,6 +69,33 @@ void Witness::Judge(const hub::UpdateAccepted& record) {
     Hold(Concat("two different updates of ", record.site, " were counted for round ", record.task.round));
 }
 
+// The masked vectors count from here on, and their sites need not offer them again.
+void Witness::Judge(const hub::UnmaskingBegan& record) {
+  for (const auto& [site, vector] : record.vectors) {
+    dealt_with_.insert({site, durable_.KeyFor(site)});
+    if (!summands_.contains({site, record.round})) Hold(Concat("a vector of ", site, " counts, which never trained"));
+    if (models_.contains(vector.vector.digest))
+      Hold(Concat("the coordinator has the update of ", site, " in the clear"));
+  }
+  replies_ = record.vectors.size();
+}
+
+void Witness::OnSummedInSecret(Round round, const std::vector<SiteName>& sites, const Model& mean) {
+  std::vector<double> sum(mean.size());
+  double total = 0;
+  for (const SiteName& site : sites) {
+    const TrainedModel& trained = summands_.at({site, round});
+    const double share = scenario_.weighting == "equal" ? 1.0 : trained.weight / 50;
+    total += share;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += share * static_cast<double>(trained.update[i]);
+  }
+  // Each site is rounded by less than a unit of the ring, 4 / 2^26.
+  const double bound = static_cast<double>(sites.size()) * 6e-8 / total + 1e-6;
+  for (std::size_t i = 0; i < sum.size(); ++i)
+    if (!(std::abs(static_cast<double>(mean[i]) - sum[i] / total) <= bound))
+      return Hold(Concat("the secure sum of round ", round, " is not the mean of what its sites trained"));
+}
+
 void Witness::Judge(const hub::EvaluationAccepted& record) {
   const auto said = evaluations_said_.find({record.site, record.task});
   if (said == evaluations_said_.end() || said->second != record.metrics)
@@ -82,6 +112,11 @@ void Witness::Judge(const hub::RoundClosed& record) {
 }
 
 void Witness::Judge(const hub::ModelPublished& record) {
+  if (durable_.secure()) {
+    if (durable_.HeldUpdates().size() != replies_) Hold("a masked vector was forgotten, or one was counted twice");
+    replies_ = 0;
+    return;
+  }
   std::vector<std::pair<const Model*, double>> updates;
   for (const hub::UpdateAccepted& update : durable_.HeldUpdates()) {
     const auto model = models_.find(update.update.digest);
@@ -129,6 +164,15 @@ void Witness::JudgeSaid(const SiteName& site, const wire::JobEnded& ended) {
     Hold(Concat(site, " was told that the job is over, which is not durable"));
 }
 
+void Witness::JudgeSaid(const SiteName& site, const wire::SecureRequest& question) {
+  if (question.stage == wire::SecureStage::kAbort) return;
+  if (question.session != durable_.sessions_opened())
+    Hold(Concat(site, " is asked about session ", question.session, ", whose number is not durably spent"));
+  if (question.stage != wire::SecureStage::kRelease) return;
+  if (!durable_.unmasking() || durable_.unmasking()->session != question.session)
+    Hold(Concat(site, " is asked to release before the sum is durably the round's"));
+}
+
 void Witness::OnMachineState(const hub::JobState& state) {
   if (!(durable_ == state)) Hold("the machine believes what its journal does not say");
 }
@@ -163,12 +207,21 @@ void Witness::OnSiteSays(const SiteName& site, const wire::SiteMessage& message)
     evaluations_said_[{site, report->task}] = report->metrics;
   } else if (const auto* failed = std::get_if<wire::TaskFailed>(&message)) {
     require_remembered(failed->task);
+  } else if (const auto* answer = std::get_if<wire::SecureAnswer>(&message)) {
+    require_remembered(answer->task);
+    if (answer->stage != wire::SecureStage::kRelease) return;
+    if (sessions_[site].find(ToHex(answer->body)) == std::string::npos)
+      Hold(Concat(site, " released shares of ", answer->task, " before that was durable"));
+    const auto [first, is_first] = released_.try_emplace({site, answer->task.round}, answer->body);
+    if (!is_first && first->second != answer->body)
+      Hold(Concat(site, " released shares of round ", answer->task.round, " in two versions"));
   }
 }
 
 void Witness::OnTrained(const SiteName& site, const wire::TaskKey& task, const TrainedModel& trained) {
   const Digest digest = wire::ManifestOf(BytesOf(trained.update)).digest;
   models_[digest] = trained.update;
+  if (scenario_.mode == "secure") summands_[{site, task.round}] = trained;
   const auto [first, is_first] = trained_.try_emplace({site, task}, digest);
   // Mode async promises that every update counts once, not that work done again gives the same bits: what counts when a
   // task starts depends on which receipts have arrived.

@@ -29,6 +29,8 @@ class Witness {
   void OnRecordsRecovered(const std::vector<Bytes>& records);
   void OnCoordinatorSays(const SiteName& site, const wire::CoordinatorMessage& message);
   void OnMachineState(const coordinator::JobState& state);
+  // What came out of a secure sum of these sites: has to be the mean of what they trained in that round.
+  void OnSummedInSecret(Round round, const std::vector<SiteName>& sites, const Model& mean);
 
   // --- sites
   void OnSessionDurable(const SiteName& site, const client::SessionState& state);
@@ -65,6 +67,8 @@ class Witness {
   void JudgeSaid(const SiteName& site, const wire::Receipt& receipt);
   void JudgeSaid(const SiteName& site, const wire::StandDown& down);
   void JudgeSaid(const SiteName& site, const wire::JobEnded& ended);
+  void JudgeSaid(const SiteName& site, const wire::SecureRequest& question);
+  void Judge(const coordinator::UnmaskingBegan& record);
 
   Scenario scenario_;
   sim::Trace* trace_;
@@ -82,6 +86,9 @@ class Witness {
   std::map<std::pair<SiteName, wire::TaskKey>, std::set<Said>> updates_said_;
   std::map<std::pair<SiteName, wire::TaskKey>, wire::Metrics> evaluations_said_;
   std::size_t refusals_ = 0;
+  // Mode secure.
+  std::map<std::pair<SiteName, Round>, TrainedModel> summands_;  // differences
+  std::map<std::pair<SiteName, Round>, Bytes> released_;
 };
 
 }  // namespace consilium::simtest

@@ -62,6 +62,7 @@ class LocalFederation {
   std::filesystem::path log(const std::string& party) const { return options_.folder / (party + ".log"); }
   std::filesystem::path kit(const std::string& party) const { return options_.folder / "kits" / party; }
   int port() const { return port_; }
+  pid_t pid(const std::string& party) const { return processes_.at(party).pid(); }  // it must run
   pid_t coordinator_pid() const { return processes_.at(kCoordinatorParty).pid(); }  // it must run
   // The logs of all, for a failed test's message.
   std::string Logs() const;

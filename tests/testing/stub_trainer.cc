@@ -21,6 +21,7 @@
 #include "comm/base/rng.h"
 #include "comm/tensor/safetensors.h"
 #include "comm/wire/frame.h"
+#include "comm/wire/job.h"
 #include "comm/wire/worker.h"
 
 namespace consilium::testing {
@@ -45,8 +46,16 @@ StatusOr<Behaviour> ReadBehaviour(const std::string& data_dir) {
                    json.value("hold", std::vector<std::string>{})};
 }
 
+// Does the job want differences from the model and not weights?  A job that cannot be read wants nothing special.
+bool WantsDeltas(const wire::WorkerTask& task) {
+  const StatusOr<ConfigNode> node = ConfigNode::Parse(task.job_json, "the job");
+  const StatusOr<wire::JobSpec> job = node.ok() ? wire::ParseJob(*node) : StatusOr<wire::JobSpec>(node.status());
+  return job.ok() && wire::UpdateKindOf(job->federation) == wire::UpdateKind::kDelta;
+}
+
 Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
-  if (behaviour.idle) {
+  const bool deltas = WantsDeltas(task);
+  if (behaviour.idle && !deltas) {
     std::error_code error;
     std::filesystem::copy_file(task.model_path, task.update_path, std::filesystem::copy_options::overwrite_existing,
                                error);
@@ -62,8 +71,13 @@ Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
   std::uint64_t seed = 0;
   std::memcpy(&seed, next.bytes.data(), sizeof seed);
   Rng rng(seed);
-  for (float& value : model.values()) value += static_cast<float>(0.1 * rng.Normal());
-  RETURN_IF_ERROR(tensor::WriteParameters(task.update_path, model));
+  for (float& value : model.values()) {
+    const float step = behaviour.idle ? 0 : static_cast<float>(0.1 * rng.Normal());
+    value = deltas ? step : value + step;
+  }
+  tensor::Metadata metadata;
+  if (deltas) metadata = {{"consilium.update", "delta"}, {"consilium.compression", "none"}};
+  RETURN_IF_ERROR(tensor::WriteParameters(task.update_path, model, metadata));
   return WriteFileAtomic(task.state_out, next.ToHex());
 }
 

@@ -79,10 +79,8 @@ class FederatedRound {
   Status OnFirstRank(F&& work) {
     return context_.gang.Agree(first_rank() ? work() : Status());
   }
-  // What is compressed is a difference: weights rounded to a few bits would be no model.
-  wire::UpdateKind update_kind() const {
-    return federation_.compression.scheme == tensor::Compression::kNone ? strategy_.update : wire::UpdateKind::kDelta;
-  }
+  // What is compressed or summed in secret is a difference: weights rounded to a few bits would be no model.
+  wire::UpdateKind update_kind() const { return wire::UpdateKindOf(federation_); }
   bool has_ditto() const { return federation_.personalization.method == wire::PersonalizationMethod::kDitto; }
 
   // Collective.  All epochs of the round from the trainer's weights; the mean loss.

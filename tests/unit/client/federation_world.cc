@@ -10,6 +10,7 @@
 #include "client/core/session_machine.h"
 #include "comm/base/rng.h"
 #include "coordinator/core/fold.h"
+#include "privacy/secagg/vector.h"
 #include "tests/unit/coordinator/round_audit.h"
 
 namespace consilium::client {
@@ -56,9 +57,11 @@ struct Site {
 
 class World {
  public:
-  explicit World(const FederationOptions& options) : options_(options), rng_(options.seed) {
+  explicit World(const FederationOptions& options) : options_(options), rng_(options.seed), entropy_(options.seed) {
+    SeededEntropy keys(7);
+    for (const std::string& name : options.sites) keys_.emplace(SiteName(name), crypto::SigningKey::Generate(keys));
     StartCoordinator();
-    for (const char* name : {"a", "b", "c"}) {
+    for (const std::string& name : options.sites) {
       sites_[SiteName(name)];
       StartSite(SiteName(name));
     }
@@ -77,12 +80,16 @@ class World {
       if (result.purpose == hub::Purpose::kCrossSite) outcome.matrix = result.metrics;
     }
     outcome.updates_used = audit_.updates_used();
+    outcome.sums = sums_, outcome.skipped = skipped_, outcome.sessions = sessions_;
+    outcome.refusals = refusals_, outcome.end = state.outcome().message, outcome.contributors = state.past();
+    for (const auto& [key, body] : released_) outcome.released[key.first].insert(key.second);
     return outcome;
   }
 
  private:
   bool Over() const {
-    return std::all_of(sites_.begin(), sites_.end(), [](const auto& site) { return site.second.left; });
+    return std::all_of(sites_.begin(), sites_.end(),
+                       [this](const auto& site) { return site.second.left || gone_.contains(site.first); });
   }
 
   // True when this was the actor's last action in this life.
@@ -96,14 +103,17 @@ class World {
   // --- the coordinator
 
   bool Async() const { return options_.mode == "async"; }
+  bool Secure() const { return options_.mode == "secure"; }
 
   hub::JobOpened NewJob() {
     hub::JobOpened job{.job = JobId("trial")};
     job.job_json =
         Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
-               R"("federation": {"rounds": 3, "mode": ")", options_.mode, R"(", "sites": {"min": )", Async() ? 1 : 3,
-               R"(}, "round_deadline": "600s")", options_.more, "}}");
-    for (const char* name : {"a", "b", "c"}) job.sites.emplace_back(name);
+               R"("federation": {"rounds": )", options_.rounds, R"(, "mode": ")", options_.mode,
+               R"(", "sites": {"min": )", Async() ? 1 : 3, R"(}, "round_deadline": "600s")",
+               Secure() ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})" : "",
+               options_.more, "}}");
+    for (const std::string& name : options_.sites) job.sites.emplace_back(name);
     const std::string model = BytesOf({0.5f, -2.0f, 1.0f, 0.0f});
     job.model = ManifestOf(model);
     coordinator_.blobs[job.model.digest] = model;
@@ -115,7 +125,10 @@ class World {
     for (const Bytes& bytes : coordinator_.journal) records.push_back(hub::DecodeRecord(bytes).value());
     coordinator_.machine =
         records.empty() ? hub::JobMachine::Open(NewJob()).value() : hub::JobMachine::Restore(records).value();
-    StepCoordinator(hub::Started{});
+    hub::Started started;
+    started.secure.elements = kValues;
+    for (const auto& [site, key] : keys_) started.secure.roster[site] = key.public_key();
+    StepCoordinator(started);
   }
 
   void CrashCoordinator() {
@@ -137,15 +150,21 @@ class World {
     if (const auto* persist = std::get_if<hub::Persist>(&action)) {
       coordinator_.journal.push_back(hub::Encode(persist->record));
       audit_.Take(persist->record);
+      skipped_ += std::holds_alternative<hub::RoundSkipped>(persist->record);
+      sessions_ += std::holds_alternative<hub::SecureSessionOpened>(persist->record);
     }
     if (const auto* send = std::get_if<hub::Send>(&action))
-      if (Site& site = sites_.at(send->site); site.up) site.inbox.push_back(send->message);
+      if (Site& site = sites_.at(send->site); site.up) {
+        site.inbox.push_back(send->message);
+        if (options_.lie) options_.lie(send->site, site.inbox.back());
+      }
     if (const auto* timer = std::get_if<hub::SetTimer>(&action))
       coordinator_.timers.emplace(now_ + timer->after, timer->id);
     if (const auto* check = std::get_if<hub::CheckUpdate>(&action))
       coordinator_.answers.push_back(hub::UpdateChecked{
           check->site, check->task,
-          coordinator_.blobs.contains(check->update.digest) ? Status() : NotFound("the blob is missing")});
+          coordinator_.blobs.contains(check->update.digest) ? Status() : NotFound("the blob is missing"),
+          check->update.digest});
     if (const auto* fold = std::get_if<hub::FoldRound>(&action)) coordinator_.answers.push_back(Folded(*fold));
     if (const auto* build = std::get_if<hub::BuildLocalModels>(&action)) {
       hub::LocalModelsBuilt built;
@@ -158,7 +177,7 @@ class World {
     if (std::holds_alternative<hub::Publish>(action)) {
       std::set<Digest> live = coordinator_.machine->LiveBlobs();
       for (const auto& [name, site] : sites_)  // uploaded, and about to be announced
-        for (const Outcome& outcome : site.machine->state().outcomes())
+        for (const Outcome& outcome : site.machine ? site.machine->state().outcomes() : std::vector<Outcome>())
           if (const auto* trained = std::get_if<Trained>(&outcome.result)) live.insert(trained->update.digest);
       std::erase_if(coordinator_.blobs, [&](const auto& blob) { return !live.contains(blob.first); });
     }
@@ -166,6 +185,7 @@ class World {
 
   hub::FoldDone Folded(const hub::FoldRound& fold) {
     audit_.Take(fold);
+    if (fold.secure) return FoldedInSecret(fold);
     std::vector<double> weights;
     for (const hub::Contribution& contribution : fold.contributions) weights.push_back(contribution.weight);
     const std::vector<double> shares = hub::SharesOf(weights);
@@ -181,13 +201,56 @@ class World {
     return {fold.round, manifest, manifest.digest};
   }
 
+  // The sum of what was masked has to be the mean of what was trained.
+  hub::FoldDone FoldedInSecret(const hub::FoldRound& fold) {
+    secagg::ServerSession server = secagg::ServerSession::FromTranscript(fold.secure->transcript).value();
+    for (const auto& [site, bytes] : fold.secure->releases)
+      EXPECT_TRUE(server.AddRelease(secagg::DecodeShareRelease(bytes).value()).ok());
+    const secagg::Unmasking unmasking = server.Unmask().value();
+    std::vector<float> model = Values(coordinator_.blobs.at(fold.model.digest)), mean;
+    const StatusOr<secagg::SumResult> sum = secagg::SumVectors(
+        {.terms = server.terms(),
+         .context = server.context(),
+         .unmasking = &unmasking,
+         .survivors = fold.contributions.size()},
+        [&](std::size_t i, std::uint64_t begin, std::span<std::uint32_t> out) {
+          const std::string& words = coordinator_.blobs.at(fold.contributions[i].update.digest);
+          std::memcpy(out.data(), words.data() + 4 * begin, out.size_bytes());
+          return Status();
+        },
+        [&](std::span<const float> means) {
+          mean.insert(mean.end(), means.begin(), means.end());
+          return Status();
+        });
+    EXPECT_TRUE(sum.ok()) << sum.status();
+    double total = 0;
+    std::vector<double> expected(kValues);
+    for (const hub::Contribution& contribution : fold.contributions) {
+      const auto& [delta, weight] = trained_.at({contribution.site, fold.round});
+      total += weight;
+      for (std::size_t k = 0; k < kValues; ++k) expected[k] += weight * static_cast<double>(delta[k]);
+    }
+    for (std::size_t k = 0; k < kValues; ++k) {
+      EXPECT_NEAR(mean.at(k), expected[k] / total, 1e-5) << "round " << fold.round;
+      model[k] += mean[k];
+    }
+    ++sums_;
+    const wire::BlobManifest manifest = ManifestOf(BytesOf(model));
+    coordinator_.blobs[manifest.digest] = BytesOf(model);
+    return {fold.round, manifest, manifest.digest};
+  }
+
   // --- sites
 
   void StartSite(const SiteName& name) {
     Site& site = sites_.at(name);
     SessionState state;
     if (!site.persisted.empty()) state = SessionState::FromJson(Json::parse(site.persisted)).value();
-    site.machine.emplace(std::move(state), SessionOptions{.when_done = SessionOptions::WhenDone::kExit});
+    SessionOptions session{.when_done = SessionOptions::WhenDone::kExit};
+    SecureParty party{.name = name, .signing = keys_.at(name), .roster = {}, .entropy = &entropy_};
+    for (const auto& [other, key] : keys_) party.roster[other] = key.public_key();
+    session.secure = std::make_shared<const SecureParty>(std::move(party));
+    site.machine.emplace(std::move(state), session);
     StepSite(name, Started{});
   }
 
@@ -226,8 +289,11 @@ class World {
 
   void Execute(const SiteName& name, Site* site, const Action& action) {
     if (std::holds_alternative<Dial>(action)) site->dialling = true;
-    if (const auto* send = std::get_if<Send>(&action))
+    if (const auto* send = std::get_if<Send>(&action)) {
       if (site->up) site->outbox.push_back(send->message);
+      Watch(name, send->message);
+    }
+    if (const auto* mask = std::get_if<MaskVector>(&action)) site->answers.push_back(Masked(site, *mask));
     if (const auto* timer = std::get_if<SetTimer>(&action)) site->timers.emplace(now_ + timer->after, timer->id);
     if (const auto* persist = std::get_if<Persist>(&action)) {
       site->persisted = persist->state.ToJson().dump();
@@ -241,6 +307,7 @@ class World {
     }
     if (const auto* upload = std::get_if<Upload>(&action)) {
       EXPECT_TRUE(site->files.contains(upload->file)) << upload->file;
+      EXPECT_EQ(upload->file.find("/masked-") != std::string::npos, Secure()) << upload->file;
       coordinator_.blobs[upload->update.digest] = site->files[upload->file];
       site->answers.push_back(TransferDone{upload->transfer, Status()});
     }
@@ -265,6 +332,38 @@ class World {
     if (std::holds_alternative<Finish>(action)) site->left = true;
   }
 
+  // Nothing of a round is released twice in different words, whatever happens.
+  void Watch(const SiteName& name, const wire::SiteMessage& message) {
+    if (const auto* failed = std::get_if<wire::TaskFailed>(&message)) refusals_[name].push_back(failed->message);
+    const auto* answer = std::get_if<wire::SecureAnswer>(&message);
+    if (answer == nullptr) return;
+    if (answer->stage == wire::SecureStage::kRelease) {
+      const auto [first, is_first] = released_.try_emplace({name, answer->task.round}, answer->body);
+      EXPECT_TRUE(is_first || first->second == answer->body)
+          << name << " released round " << answer->task.round << " twice";
+    }
+    const auto vanish = options_.vanish.find(name.value());
+    if (vanish != options_.vanish.end() && vanish->second == answer->stage && answer->task.round == Round{1})
+      vanishing_.insert(name);
+  }
+
+  VectorMasked Masked(Site* site, const MaskVector& mask) {
+    const std::vector<float> delta = Values(site->files.at(mask.update_file));
+    std::string words;
+    const StatusOr<std::uint64_t> clipped = secagg::MaskVector(
+        *mask.masks, *mask.input,
+        [&](std::uint64_t begin, std::span<float> out) {
+          std::copy_n(delta.begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
+          return Status();
+        },
+        [&](std::span<const std::uint32_t> piece) {
+          words.append(reinterpret_cast<const char*>(piece.data()), piece.size_bytes());
+          return Status();
+        });
+    site->files[mask.masked_file] = words;
+    return {mask.task, mask.session, clipped.status(), ManifestOf(words)};
+  }
+
   void FinishRunning(const SiteName& name, Site* site) {
     const RunTask run = *std::exchange(site->running, std::nullopt);
     ++tasks_run_;
@@ -279,15 +378,33 @@ class World {
     const std::string state_in = run.state_in.empty() ? "" : site->files.at(run.state_in);
     const Digest state = Sha256Of(Concat(state_in, name, run.task.round, Async() ? ToInt(run.task.attempt) : 0));
     Rng rng(state.bytes[0] | state.bytes[1] << 8 | state.bytes[2] << 16);
-    for (float& value : update) value += static_cast<float>(rng.Normal());
+    std::vector<float> delta(kValues);
+    for (std::size_t k = 0; k < kValues; ++k) {
+      delta[k] = std::clamp(static_cast<float>(rng.Normal()), -3.9f, 3.9f);
+      update[k] = Secure() ? delta[k] : update[k] + delta[k];
+    }
     site->files[UpdateFile(run.task)] = BytesOf(update);
     site->files[StateFile(run.task)] = state.ToHex();
-    StepSite(name, WorkerFinished{run.task, 1.0 + rng.Below(5), {{"loss", update[1]}}, ManifestOf(BytesOf(update))});
+    const double weight = 1.0 + static_cast<double>(rng.Below(5));
+    trained_[{name, run.task.round}] = {delta, weight};
+    StepSite(name, WorkerFinished{run.task, weight, {{"loss", update[1]}}, ManifestOf(BytesOf(update)), kValues});
   }
 
   // --- the world goes on
 
+  // Power and network of these sites are gone for good.
+  void TakeAwayTheVanishing() {
+    for (const SiteName& name : std::exchange(vanishing_, {})) {
+      Site& site = sites_.at(name);
+      site = Site();
+      gone_.insert(name);
+      StepCoordinator(hub::SiteDisconnected{name, "gone"});
+    }
+  }
+
   bool DeliverOne() {
+    if (std::ranges::all_of(vanishing_, [this](const SiteName& name) { return sites_.at(name).outbox.empty(); }))
+      TakeAwayTheVanishing();
     std::vector<std::function<void()>> choices;
     if (!coordinator_.answers.empty())
       choices.emplace_back([this] {
@@ -297,7 +414,7 @@ class World {
       });
     for (auto& [name, state] : sites_) {
       Site* site = &state;
-      if (site->left) continue;
+      if (site->left || gone_.contains(name)) continue;
       const SiteName& key = name;
       if (site->dialling) choices.emplace_back([this, key, site] { Connect(key, site); });
       if (site->running) choices.emplace_back([this, key, site] { FinishRunning(key, site); });
@@ -353,12 +470,20 @@ class World {
 
   FederationOptions options_;
   Rng rng_;
+  SeededEntropy entropy_;
+  std::map<SiteName, crypto::SigningKey> keys_;
   Instant now_{};
   Coordinator coordinator_;
   hub::RoundAudit audit_;
   std::map<SiteName, Site> sites_;
   std::map<std::string, std::size_t> actions_;
   std::size_t tasks_run_ = 0;
+  // Mode secure.
+  std::map<std::pair<SiteName, Round>, std::pair<std::vector<float>, double>> trained_;  // difference and weight
+  std::map<std::pair<SiteName, Round>, Bytes> released_;
+  std::map<SiteName, std::vector<std::string>> refusals_;
+  std::set<SiteName> vanishing_, gone_;
+  std::size_t sums_ = 0, skipped_ = 0, sessions_ = 0;
 };
 
 }  // namespace

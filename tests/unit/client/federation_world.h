@@ -6,7 +6,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,12 +18,20 @@ namespace consilium::client {
 
 inline constexpr char kHub[] = "hub";  // the coordinator's name among the actors
 
+// What a lying coordinator says instead; the honest machine does not know.
+using Lie = std::function<void(const SiteName& to, wire::CoordinatorMessage& message)>;
+
 struct FederationOptions {
   std::string mode = "wait";
   std::string more;  // ", \"cross_site\": true": more keys of federation
   std::uint64_t seed = 1;
+  int rounds = 3;
   // Actor -> it dies right after its nth executed action, counted over its lives.
   std::map<std::string, std::vector<std::size_t>> crashes;
+  Lie lie{};
+  std::vector<std::string> sites = {"a", "b", "c"};
+  // A site that is never heard of again once it has answered this stage of a secure sum in round 1.
+  std::map<std::string, wire::SecureStage> vanish{};
 };
 
 struct FederationOutcome {
@@ -32,6 +42,12 @@ struct FederationOutcome {
   std::size_t tasks_run = 0;                   // to their end
   std::size_t updates_used = 0;
   std::map<std::string, std::map<SiteName, wire::Metrics>> matrix;  // cross-site
+  // Mode secure.
+  std::size_t sums = 0, skipped = 0, sessions = 0;
+  std::map<SiteName, std::set<Round>> released;
+  std::map<SiteName, std::vector<std::string>> refusals;  // what sites said why they failed a task
+  std::string end;                                        // the job's message
+  std::vector<std::set<SiteName>> contributors;           // of the rounds
 };
 
 FederationOutcome RunFederation(const FederationOptions& options);

@@ -76,6 +76,7 @@ void SessionStage::Execute(const Action& action) {
                    finished_ = finish.status;
                    say("finish ", finish.status);
                  },
+                 [&](const MaskVector& mask) { say("mask ", mask.update_file, " into ", mask.masked_file); },
                  [&](const Report& report) { say("report ", report.event, " ", report.fields.dump()); }},
       action);
 }

@@ -50,6 +50,29 @@ TEST_F(AccessTableTest, ASiteCannotFillTheDiskWithDifferentOrHugeUpdates) {
   EXPECT_EQ(access_.AuthorizeUpload(SiteName("b"), Train(0), huge).code(), StatusCode::kResourceExhausted);
 }
 
+TEST(AccessTableSecure, NothingIsTakenBeforeASumBeginsAndEachSumHasBlobsOfItsOwn) {
+  JobState state;
+  const std::vector<SiteName> sites = {SiteName("a"), SiteName("b"), SiteName("c")};
+  const JobOpened job = MakeJob(
+      {.mode = "secure", .sites_min = 3, .more = R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"});
+  ASSERT_TRUE(state.Apply(job).ok());
+  ASSERT_TRUE(state.Apply(RoundOpened{Round{0}, sites, job.model.digest, 3}).ok());
+  AccessTable access;
+  access.Show(state);
+  const auto upload = [&](const std::string& content) {
+    return access.AuthorizeUpload(SiteName("a"), Train(0), FakeBlob(content)).code();
+  };
+  EXPECT_EQ(upload("a plain update"), StatusCode::kFailedPrecondition);
+  for (std::uint32_t session = 1; session <= 3; ++session) {
+    ASSERT_TRUE(state.Apply(SecureSessionOpened{Round{0}, session, sites}).ok());
+    access.Show(state);
+    for (const char* content : {"1", "2", "3"}) EXPECT_EQ(upload(Concat(session, content)), StatusCode::kOk);
+    EXPECT_EQ(upload("one too many"), StatusCode::kResourceExhausted);
+  }
+  EXPECT_EQ(access.OfferedBlobs().size(), 3u);
+  EXPECT_EQ(access.TakeRetired(job.job).size(), 6u);
+}
+
 TEST_F(AccessTableTest, OfferedBlobsAreKeptWhileTheWorkIsInHandAndRetiredAfterwards) {
   Upload("a", Train(0), "first"), Upload("a", Train(0), "second");
   const Digest first = FakeBlob("first").digest, second = FakeBlob("second").digest;

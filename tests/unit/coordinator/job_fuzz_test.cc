@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "comm/base/entropy.h"
 #include "comm/base/rng.h"
 #include "coordinator/core/job_machine.h"
 #include "job_fixture.h"
@@ -16,7 +17,11 @@ class Chaos {
  public:
   explicit Chaos(std::uint64_t seed) : rng_(seed), seed_(seed) {
     machine_ = JobMachine::Open(MakeJob(AnyJob())).value();
-    Step(Started{});
+    Started started{.secure = {.elements = 4}};
+    SeededEntropy entropy(1);
+    for (const char* site : {"a", "b", "c"})
+      started.secure.roster[SiteName(site)] = crypto::SigningKey::Generate(entropy).public_key();
+    Step(started);
   }
 
   void Run(int steps) {
@@ -28,7 +33,7 @@ class Chaos {
   JobOptions AnyJob() {
     const int rounds = static_cast<int>(1 + rng_.Below(3)), sites_min = static_cast<int>(1 + rng_.Below(3));
     JobOptions job{.mode = "wait", .rounds = rounds, .sites_min = sites_min};
-    const std::uint64_t mode = rng_.Below(3);
+    const std::uint64_t mode = rng_.Below(4);
     if (mode == 1) {
       job = AsyncJob(rounds, static_cast<int>(rng_.Below(5)), static_cast<int>(rng_.Below(3)), sites_min);
     } else if (mode == 2) {
@@ -36,7 +41,12 @@ class Chaos {
       if (rng_.Bernoulli(0.3)) job.select = Concat(R"(, "fraction": 0.5, "over_select": )", rng_.Below(3));
       if (rng_.Bernoulli(0.3)) job.select += R"(, "enough": 3)";
     }
-    if (rng_.Bernoulli(0.3)) job.more += R"(, "cross_site": true)";
+    if (mode == 3) {
+      job = {.mode = "secure", .rounds = rounds, .sites_min = 3};
+      job.more = R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})";
+    } else if (rng_.Bernoulli(0.3)) {
+      job.more += R"(, "cross_site": true)";
+    }
     if (mode != 1 && rng_.Bernoulli(0.5))
       job.more += rng_.Bernoulli(0.3) ? R"(, "evaluate": {"every": 1, "on": "heldout"})"
                                       : R"(, "evaluate": {"every": 1}, "early_stop": {"patience": 1})";
@@ -54,6 +64,16 @@ class Chaos {
   }
   wire::Heartbeat AnyBeat() {
     return {.phase = static_cast<wire::SitePhase>(rng_.Below(5)), .task = AnyTask(), .waiting = {AnyTask()}};
+  }
+  wire::SecureAnswer AnySecureAnswer() {
+    wire::SecureAnswer answer{.task = AnyTask()};
+    if (rng_.Bernoulli(0.5)) return answer;  // ready
+    answer.session = static_cast<std::uint32_t>(rng_.Below(3));
+    answer.stage = static_cast<wire::SecureStage>(rng_.Below(7));
+    answer.body.resize(rng_.Below(200));
+    for (std::uint8_t& byte : answer.body) byte = static_cast<std::uint8_t>(rng_.Below(256));
+    if (rng_.Bernoulli(0.5)) answer.vector = FakeBlob("vector");
+    return answer;
   }
   // Of an operator, or of the shell.
   Input AnyWord() {
@@ -75,6 +95,7 @@ class Chaos {
         return AnyWord();
       case 11:
         if (rng_.Bernoulli(0.5)) return FromSite{AnySite(), AnyBeat()};
+        if (rng_.Bernoulli(0.8)) return FromSite{AnySite(), AnySecureAnswer()};
         return FromSite{AnySite(), wire::EvaluationReport{AnyTask(), {{"dice", rng_.Uniform()}}}};
       case 0:
         return SiteConnected{AnySite(), rng_.Bernoulli(0.9) ? AbleSite() : wire::Capability{}};

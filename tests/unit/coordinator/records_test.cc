@@ -31,7 +31,11 @@ std::vector<Record> OneOfEach() {
           JobPaused{"ada"},
           JobResumed{"ada"},
           PlanPinned{R"({"name": "trial"})", FakeBlob("plans"), Sha256Of("plans")},
-          ModelInitialized{FakeBlob("first model")}};
+          ModelInitialized{FakeBlob("first model")},
+          SecureSessionOpened{Round(3), 2, {a, b}},
+          UnmaskingBegan{Round(3), 2, {1, 2, 3}, {{a, {FakeBlob("vector of a"), 1.5}}, {b, {FakeBlob("v"), 2}}}},
+          SharesReleased{Round(3), 2, a, {9, 0}},
+          RoundSkipped{Round(3), "b lost its keys"}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {

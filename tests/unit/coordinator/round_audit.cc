@@ -17,6 +17,12 @@ void RoundAudit::Take(const Record& record) {
     EXPECT_FALSE(spent_.contains(key)) << update->site << "'s update for " << update->task << " was used before";
   }
   if (const auto* lost = std::get_if<UpdateWithdrawn>(&record)) open_.erase({lost->site, lost->task});
+  if (const auto* masked = std::get_if<UnmaskingBegan>(&record)) {
+    for (const auto& [site, vector] : masked->vectors) {
+      EXPECT_TRUE(open_.insert({site, wire::TaskKey{.round = masked->round}}).second) << site << " counts twice";
+    }
+  }
+  if (std::holds_alternative<RoundSkipped>(record)) open_.clear();
   if (std::holds_alternative<RoundClosed>(record)) {
     EXPECT_GE(open_.size(), plan_.sites_min) << "a round below its minimum";
   }

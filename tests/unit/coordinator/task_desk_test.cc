@@ -46,6 +46,16 @@ class TaskDeskTest : public ::testing::Test {
   Instant now_{};
 };
 
+TEST_F(TaskDeskTest, ASiteThatWaitsForASecureSumIsFreeForAnotherJob) {
+  Connect();
+  EXPECT_THAT(Offer(Key("secret")), ElementsAre("secret/0"));
+  EXPECT_THAT(Offer(Key("plain")), IsEmpty());
+  const wire::SecureAnswer ready{.task = Key("secret")};
+  EXPECT_THAT(Names(desk_.Heard(kSite, ready, now_)), ElementsAre("plain/0"));
+  EXPECT_THAT(Say(wire::SecureRequest{.task = Key("secret"), .session = 1}), ElementsAre("SecureRequest"));
+  EXPECT_EQ(*desk_.InHand(kSite), Key("plain"));
+}
+
 TEST_F(TaskDeskTest, OneTaskAtATimeAndJobsTakeTurns) {
   Connect();
   EXPECT_THAT(Offer(Key("one")), ElementsAre("one/0"));

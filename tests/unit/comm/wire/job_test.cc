@@ -169,26 +169,13 @@ TEST(Job, EveryKeyOfTheResolvedJobChangesTheDigest) {
 }
 
 TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
-  for (const char* assignment : {"task=image_classification",
-                                 "task=node_classification",
-                                 "task=link_prediction",
-                                 "task=graph_classification",
-                                 "data.configuration=3d_lowres",
-                                 "data.configuration=3d_cascade_fullres",
-                                 "model.architecture=resenc_unet",
-                                 "train.precision=bfloat16",
-                                 "train.precision=float16",
-                                 "train.augmentation.spatial=true",
-                                 "train.augmentation.blur=true",
-                                 "train.augmentation.low_resolution=true",
-                                 "cluster.backend=mpi",
-                                 "cluster.min_ranks=2",
-                                 "cluster.max_restarts=3",
-                                 "cluster.checkpoint_every=10m",
-                                 "federation.mode=secure",
-                                 "federation.secure_aggregation.enabled=true",
-                                 "federation.privacy.epsilon=8",
-                                 "simulation.clients=100"}) {
+  for (const char* assignment :
+       {"task=image_classification", "task=node_classification", "task=link_prediction", "task=graph_classification",
+        "data.configuration=3d_lowres", "data.configuration=3d_cascade_fullres", "model.architecture=resenc_unet",
+        "train.precision=bfloat16", "train.precision=float16", "train.augmentation.spatial=true",
+        "train.augmentation.blur=true", "train.augmentation.low_resolution=true", "cluster.backend=mpi",
+        "cluster.min_ranks=2", "cluster.max_restarts=3", "cluster.checkpoint_every=10m", "federation.privacy.epsilon=8",
+        "simulation.clients=100"}) {
     const Status status = ErrorOf(assignment);
     EXPECT_EQ(status.code(), StatusCode::kUnimplemented) << assignment << ": " << status;
     EXPECT_NE(status.message().find("known but not built yet: "), std::string::npos) << status.message();

@@ -33,7 +33,9 @@ std::vector<SiteMessage> SiteMessages() {
           Heartbeat{.waiting = {kTask, TaskKey{}}, .upload_bytes_per_second = 1e6, .trouble = "the trainer died"},
           UpdateReady{kTask, Manifest(3 * kChunkBytes + 1), 208, kMetrics},
           EvaluationReport{kTask, kMetrics},
-          TaskFailed{kTask, StatusCode::kStorage, "disk full"}};
+          TaskFailed{kTask, StatusCode::kStorage, "disk full"},
+          SecureAnswer{kTask, 0, SecureStage::kReady, {}},
+          SecureAnswer{kTask, 3, SecureStage::kVector, {1, 2, 255}, Manifest(kChunkBytes + 1)}};
 }
 
 std::vector<CoordinatorMessage> CoordinatorMessages() {
@@ -44,7 +46,9 @@ std::vector<CoordinatorMessage> CoordinatorMessages() {
           Receipt{kTask, DropReason::kStale, "21 rounds old"},
           StandDown{kTask, "superseded"},
           JobEnded{JobId("j"), StatusCode::kCancelled, "aborted by admin"},
-          Refusal{StatusCode::kFailedPrecondition, "too old"}};
+          Refusal{StatusCode::kFailedPrecondition, "too old"},
+          SecureRequest{kTask, 1, SecureStage::kKeys, {7, 0}},
+          SecureRequest{kTask, 2, SecureStage::kAbort, {}}};
 }
 
 std::vector<WorkerMessage> WorkerMessages() {
@@ -160,7 +164,7 @@ TEST(MessagesTest, RandomBytesNeverDoMoreThanFail) {
 TEST(MessagesTest, KindsAndEnumsBeyondTheLastKnownAreErrors) {
   Bytes bytes = Encode(SiteMessage(Hello{}));
   bytes[0] = std::variant_size_v<SiteMessage>;
-  EXPECT_THAT(DecodeSiteMessage(bytes).status().message(), HasSubstr("kind 5 is not known"));
+  EXPECT_THAT(DecodeSiteMessage(bytes).status().message(), HasSubstr("kind 6 is not known"));
   bytes = Encode(SiteMessage(Heartbeat{}));
   bytes[1] = 5;  // the phase
   EXPECT_THAT(DecodeSiteMessage(bytes).status().message(), HasSubstr("beyond the last known"));

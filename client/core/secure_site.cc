@@ -1,0 +1,118 @@
+#include "client/core/secure_site.h"
+
+#include <algorithm>
+
+#include "privacy/secagg/message_lists.h"
+#include "privacy/secagg/thresholds.h"
+#include "privacy/secagg/vector.h"
+
+namespace consilium::client {
+
+using wire::SecureStage;
+
+SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::size_t cohort)
+    : task_(question.task), session_(question.session), cohort_(cohort) {
+  answer_ = AnswerOf(SecureStage::kKeys, secagg::Encode(advertised.advert()));
+  state_ = std::move(advertised);
+}
+
+wire::SecureAnswer SecureSite::AnswerOf(SecureStage stage, Bytes body) const {
+  return {.task = task_, .session = session_, .stage = stage, .body = std::move(body)};
+}
+
+StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork& work,
+                                      const wire::SecureRequest& question) {
+  ASSIGN_OR_RETURN(const std::vector<SiteName> names, secagg::DecodeNames(question.body));
+  if (names.size() < party.min_cohort)
+    return PermissionDenied("the coordinator wants to sum ", names.size(),
+                            " sites; this site takes part among at least ", party.min_cohort);
+  secagg::SessionTerms terms{.job = question.task.job,
+                             .round = question.task.round,
+                             .attempt = Attempt{question.session},
+                             .cohort = {},
+                             .model = work.model,
+                             .configuration = work.configuration,
+                             .beacon = {},
+                             .dimension = secagg::DimensionFor(work.elements),
+                             .clip = work.clip,
+                             .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
+                             .min_cohort = work.min_cohort};
+  for (const SiteName& name : names) {
+    const auto known = party.roster.find(name);
+    if (known == party.roster.end())
+      return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
+    terms.cohort.push_back({name, known->second});
+  }
+  ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
+  if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
+  ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
+  return SecureSite(std::move(advertised), question, names.size());
+}
+
+SecureStage SecureSite::expected() const {
+  if (masking_) return SecureStage::kConfirm;  // once its vector is sealed
+  if (std::holds_alternative<secagg::AdvertisedSite>(state_)) return SecureStage::kShares;
+  if (std::holds_alternative<secagg::SharingSite>(state_)) return SecureStage::kVector;
+  if (std::holds_alternative<secagg::MaskedSite>(state_)) return SecureStage::kConfirm;
+  return SecureStage::kRelease;
+}
+
+bool SecureSite::IsOld(const wire::SecureRequest& question) const {
+  return question.stage < expected() || std::holds_alternative<std::monostate>(state_);
+}
+
+Status SecureSite::Answer(const wire::SecureRequest& question) {
+  if (masking_ || question.stage != expected())
+    return FailedPrecondition("the coordinator asks for '", wire::SecureStageName(question.stage), "' where '",
+                              wire::SecureStageName(expected()), "' is next");
+  auto state = std::exchange(state_, std::monostate());
+  switch (question.stage) {
+    case SecureStage::kShares: {
+      ASSIGN_OR_RETURN(const std::vector<secagg::Advert> adverts, secagg::DecodeAdverts(question.body));
+      ASSIGN_OR_RETURN(secagg::SharingSite next, std::get<secagg::AdvertisedSite>(std::move(state)).Share(adverts));
+      answer_ = AnswerOf(SecureStage::kShares, secagg::EncodeShares(next.sealed()));
+      state_ = std::move(next);
+      return Status();
+    }
+    case SecureStage::kConfirm: {
+      ASSIGN_OR_RETURN(const secagg::SurvivorList list, secagg::DecodeSurvivorList(question.body));
+      ASSIGN_OR_RETURN(secagg::ConfirmedSite next,
+                       std::get<secagg::MaskedSite>(std::move(state)).Confirm(list.survivors, list.audit_head));
+      answer_ = AnswerOf(SecureStage::kConfirm, secagg::Encode(next.confirmation()));
+      state_ = std::move(next);
+      return Status();
+    }
+    case SecureStage::kRelease: {
+      ASSIGN_OR_RETURN(const std::vector<secagg::Confirmation> confirmations,
+                       secagg::DecodeConfirmations(question.body));
+      ASSIGN_OR_RETURN(const secagg::ShareRelease release,
+                       std::get<secagg::ConfirmedSite>(std::move(state)).Release(confirmations));
+      answer_ = AnswerOf(SecureStage::kRelease, secagg::Encode(release));
+      return Status();
+    }
+    default:
+      return FailedPrecondition("'", wire::SecureStageName(question.stage), "' is no question for an answer");
+  }
+}
+
+StatusOr<std::shared_ptr<const secagg::MaskingSite>> SecureSite::OpenShares(const wire::SecureRequest& question) {
+  if (masking_ || expected() != SecureStage::kVector)
+    return FailedPrecondition("the coordinator asks for a vector where '", wire::SecureStageName(expected()),
+                              "' is next");
+  auto state = std::exchange(state_, std::monostate());
+  ASSIGN_OR_RETURN(const std::vector<secagg::SealedShares> shares, secagg::DecodeShares(question.body));
+  ASSIGN_OR_RETURN(secagg::MaskingSite masking, std::get<secagg::SharingSite>(std::move(state)).Open(shares));
+  masking_ = std::make_shared<secagg::MaskingSite>(std::move(masking));
+  return std::shared_ptr<const secagg::MaskingSite>(masking_);
+}
+
+void SecureSite::Seal(const wire::BlobManifest& vector) {
+  CONSILIUM_CHECK(masking_, "nothing is being masked");
+  secagg::MaskedSite next = std::move(*masking_).Seal(vector.digest);
+  masking_.reset();
+  answer_ = AnswerOf(SecureStage::kVector, secagg::Encode(next.head()));
+  answer_.vector = vector;
+  state_ = std::move(next);
+}
+
+}  // namespace consilium::client

@@ -1,0 +1,64 @@
+// This site's part in one secure sum, message by message: what is asked, and what is answered.  The protocol and its
+// checks are privacy/secagg's; here the site's own knowledge meets what the coordinator says.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "client/core/secure_work.h"
+#include "comm/base/entropy.h"
+#include "comm/wire/messages.h"
+#include "privacy/secagg/site.h"
+
+namespace consilium::client {
+
+// Who the site is among the others, from its kit.  Immutable; thread-safe as far as `entropy` is.
+struct SecureParty {
+  SiteName name;
+  crypto::SigningKey signing;
+  std::map<SiteName, crypto::RawPublicKey> roster;  // the sites' signing keys, by the consortium's word
+  Entropy* entropy = nullptr;                       // outlives the party
+  std::uint32_t min_cohort = 3;                     // this site's own floor, whatever the job says
+};
+
+// Strand-bound.  Destroyed: its secrets are wiped.
+class SecureSite {
+ public:
+  // `question` is of stage kKeys.  Errors: DataLoss for a body that is none; PermissionDenied for a cohort below this
+  // site's floor or with a stranger; those of secagg::SiteView::Create.
+  static StatusOr<SecureSite> Open(const SecureParty& party, const SecureWork& work,
+                                   const wire::SecureRequest& question);
+
+  std::uint32_t session() const { return session_; }
+  // The newest answer; said again when the question comes again.
+  const wire::SecureAnswer& answer() const { return answer_; }
+  // The question that comes next.
+  wire::SecureStage expected() const;
+  // Answered already.
+  bool IsOld(const wire::SecureRequest& question) const;
+
+  // kShares, kConfirm, kRelease: the answer.  Errors end the session; they name what the coordinator did wrong.
+  Status Answer(const wire::SecureRequest& question);
+  // kVector: what masks the vector, to be applied elsewhere.
+  StatusOr<std::shared_ptr<const secagg::MaskingSite>> OpenShares(const wire::SecureRequest& question);
+  // The vector is masked, and uploaded or about to be.
+  void Seal(const wire::BlobManifest& vector);
+  bool masking() const { return masking_ != nullptr; }
+  std::size_t cohort() const { return cohort_; }
+
+ private:
+  SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::size_t cohort);
+  wire::SecureAnswer AnswerOf(wire::SecureStage stage, Bytes body) const;
+
+  wire::TaskKey task_;
+  std::uint32_t session_ = 0;
+  std::size_t cohort_ = 0;
+  std::variant<std::monostate, secagg::AdvertisedSite, secagg::SharingSite, secagg::MaskedSite, secagg::ConfirmedSite>
+      state_;
+  std::shared_ptr<secagg::MaskingSite> masking_;
+  wire::SecureAnswer answer_;
+};
+
+}  // namespace consilium::client

@@ -1,0 +1,197 @@
+// Secure sums: this site's answers to the coordinator's questions, and what is remembered of them.
+#include <algorithm>
+
+#include "client/core/session_machine.h"
+
+namespace consilium::client {
+namespace {
+
+Json SumJson(const wire::TaskKey& task, std::uint32_t session) {
+  return {{"job", task.job.value()}, {"round", ToInt(task.round)}, {"session", session}};
+}
+
+bool IsPassing(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded || code == StatusCode::kCancelled ||
+         code == StatusCode::kStorage;
+}
+
+}  // namespace
+
+// Before any training: what this site would refuse in the end.
+std::optional<GaveUp> SessionMachine::WhyNoSum(const wire::Task& task, const wire::FederationSpec& federation) const {
+  if (task.task.kind != wire::TaskKind::kTrain || !federation.secure.enabled) return std::nullopt;
+  if (!options_.secure)
+    return GaveUp{StatusCode::kFailedPrecondition,
+                  "this site's kit has no signing key and roster, which secure aggregation needs"};
+  if (federation.secure.min_cohort < std::int64_t{options_.secure->min_cohort})
+    return GaveUp{StatusCode::kPermissionDenied, Concat("the job sums ", federation.secure.min_cohort,
+                                                        " sites or more; this site takes part among at "
+                                                        "least ",
+                                                        options_.secure->min_cohort)};
+  if (state_.HasReleased(task.task.job, task.task.round))
+    return GaveUp{StatusCode::kPermissionDenied,
+                  Concat("this site has released its shares of round ", task.task.round, " of job '", task.task.job,
+                         "' before, and does so once; a job that is to be repeated needs another name")};
+  return std::nullopt;
+}
+
+SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::FederationSpec& federation) const {
+  SecureWork work{.model = work_->task.model.digest,
+                  .configuration = Sha256Of(work_->task.job_json),
+                  .elements = done.elements,
+                  .clip = federation.secure.clip,
+                  .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort)};
+  const auto most = static_cast<double>(federation.secure.examples_max);
+  if (federation.weighting != "equal" && done.weight > 0) work.share = std::min(done.weight, most) / most;
+  return work;
+}
+
+void SessionMachine::SayReady(const wire::TaskKey& task) {
+  deliveries_[task].said = true;
+  actions_.push_back(Send{wire::SecureAnswer{.task = task, .stage = wire::SecureStage::kReady}});
+}
+
+// On a new connection, and whenever there is something new to say.
+void SessionMachine::DeliverSecure(const Outcome& outcome) {
+  const auto& trained = std::get<Trained>(outcome.result);
+  const auto say = [&](wire::SecureAnswer answer) {
+    deliveries_[outcome.task].said = true;
+    actions_.push_back(Send{std::move(answer)});
+  };
+  if (trained.released)
+    return say({.task = outcome.task,
+                .session = trained.released->session,
+                .stage = wire::SecureStage::kRelease,
+                .body = trained.released->body});
+  const auto sum = sums_.find(outcome.task);
+  if (sum == sums_.end()) return SayReady(outcome.task);
+  if (sum->second.masking()) return;
+  const wire::SecureAnswer& answer = sum->second.answer();
+  if (answer.stage != wire::SecureStage::kVector) return say(answer);
+  Delivery& delivery = deliveries_[outcome.task];
+  if (delivery.upload) return;
+  delivery.upload = NextTransfer();
+  delivery.began = now_;
+  actions_.push_back(
+      Upload{*delivery.upload, outcome.task, *answer.vector, MaskedFile(outcome.task, sum->second.session())});
+}
+
+void SessionMachine::OnMaskedUploaded(const wire::TaskKey& task, const Status& result) {
+  const auto sum = sums_.find(task);
+  if (sum == sums_.end() || sum->second.answer().stage != wire::SecureStage::kVector) return;
+  Delivery& delivery = deliveries_[task];
+  if (result.ok()) upload_rate_ = RateOf(*sum->second.answer().vector, delivery.began);
+  if (IsPassing(result.code())) {
+    Note("upload_interrupted", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+    if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
+    return;
+  }
+  if (!result.ok()) Note("upload_refused", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+  delivery.said = true;
+  actions_.push_back(Send{sum->second.answer()});
+}
+
+void SessionMachine::OnMessage(const wire::SecureRequest& question) {
+  const Outcome* outcome = state_.Find(question.task);
+  const auto* trained = outcome == nullptr ? nullptr : std::get_if<Trained>(&outcome->result);
+  if (trained == nullptr || !trained->secure)
+    return Note("secure_question_ignored", SumJson(question.task, question.session));
+  if (trained->released) {  // nothing but the same shares is ever said again
+    const bool same = question.session == trained->released->session;
+    if (same && question.stage == wire::SecureStage::kRelease) return DeliverSecure(*outcome);
+    // A coordinator that has lost what we released (it was put back to an older state) wants the round again.
+    if (question.stage == wire::SecureStage::kKeys || (same && question.stage == wire::SecureStage::kAbort))
+      RefuseSum(question.task, PermissionDenied("this site has released its shares of round ", question.task.round,
+                                                " before, and does so once"));
+    return;
+  }
+  const auto found = sums_.find(question.task);
+  const bool known = found != sums_.end() && found->second.session() == question.session;
+  if (question.stage == wire::SecureStage::kAbort) {
+    Json fields = SumJson(question.task, question.session);
+    fields["why"] = std::string(AsText(question.body));
+    Note("secure_session_over", std::move(fields));
+    if (found != sums_.end() && !known) return;  // another one is in hand
+    if (known) sums_.erase(found);
+    deliveries_.erase(question.task);
+    actions_.push_back(Tidy{});
+    return SayReady(question.task);
+  }
+  if (question.stage == wire::SecureStage::kKeys && !known) {
+    if (found != sums_.end() && question.session < found->second.session()) return;
+    return BeginSum(question, *trained->secure);
+  }
+  if (!known) return SayReady(question.task);  // its keys went with a former process
+  if (!found->second.IsOld(question)) return GoOnWithSum(&found->second, question, *trained);
+  DeliverSecure(*outcome);
+}
+
+void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureWork& work) {
+  sums_.erase(question.task);
+  deliveries_.erase(question.task);
+  if (!options_.secure) return RefuseSum(question.task, FailedPrecondition("this site has no signing key"));
+  if (state_.HasReleased(question.task.job, question.task.round))
+    return RefuseSum(question.task, PermissionDenied("this site has released its shares of round ", question.task.round,
+                                                     " before, and does so once"));
+  StatusOr<SecureSite> sum = SecureSite::Open(*options_.secure, work, question);
+  if (!sum.ok()) return RefuseSum(question.task, sum.status());
+  Json fields = SumJson(question.task, question.session);
+  fields["sites"] = sum->cohort();
+  Note("secure_session", std::move(fields));
+  actions_.push_back(Send{sum->answer()});
+  sums_.emplace(question.task, *std::move(sum));
+  actions_.push_back(Tidy{});  // the masked file of a session before
+}
+
+void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained) {
+  if (question.stage == wire::SecureStage::kVector) {
+    StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
+    if (!masks.ok()) return RefuseSum(question.task, masks.status());
+    secagg::VectorInput input{.elements = trained.secure->elements,
+                              .clip = trained.secure->clip,
+                              .cohort = sum->cohort(),
+                              .weight = trained.secure->share,
+                              .metrics = trained.metrics,
+                              .noise = SecretBytes(32),
+                              .threads = options_.mask_threads};
+    options_.secure->entropy->Fill(input.noise.RevealMutable());
+    actions_.push_back(MaskVector{question.task, question.session, UpdateFile(question.task),
+                                  MaskedFile(question.task, question.session), *std::move(masks),
+                                  std::make_shared<const secagg::VectorInput>(std::move(input))});
+    return;
+  }
+  if (const Status answered = sum->Answer(question); !answered.ok()) return RefuseSum(question.task, answered);
+  const wire::SecureAnswer answer = sum->answer();
+  if (answer.stage == wire::SecureStage::kRelease) {
+    state_.Release(question.task, {question.session, answer.body});
+    actions_.push_back(Persist{state_});
+    Note("shares_released", SumJson(question.task, question.session));
+    sums_.erase(question.task);
+  }
+  deliveries_[question.task].said = true;
+  actions_.push_back(Send{answer});
+}
+
+void SessionMachine::On(const VectorMasked& input) {
+  const auto found = sums_.find(input.task);
+  if (found == sums_.end() || found->second.session() != input.session || !found->second.masking()) return;
+  if (input.status.code() == StatusCode::kStorage) return End(Annotate(input.status, "masking an update"));
+  if (!input.status.ok()) return RefuseSum(input.task, input.status);
+  found->second.Seal(input.vector);
+  if (const Outcome* outcome = state_.Find(input.task)) Deliver(*outcome);
+}
+
+// The coordinator asked what it may not, or the update cannot be summed: nothing is released, and it is told why.
+void SessionMachine::RefuseSum(const wire::TaskKey& task, const Status& why) {
+  Json fields = SumJson(task, 0);
+  fields["reason"] = why.message();
+  Note("secure_refused", std::move(fields));
+  sums_.erase(task);
+  deliveries_.erase(task);
+  const Outcome refused{task, GaveUp{why.code(), "secure aggregation refused: " + why.message()}};
+  state_.Add(refused);
+  Settle();
+  Deliver(refused);
+}
+
+}  // namespace consilium::client

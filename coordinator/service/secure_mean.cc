@@ -1,0 +1,112 @@
+#include "coordinator/service/secure_mean.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "comm/tensor/safetensors.h"
+#include "comm/wire/shared_schema.h"
+#include "coordinator/service/ordered_tiles.h"
+#include "privacy/secagg/vector.h"
+
+namespace consilium::coordinator {
+namespace {
+
+StatusOr<tensor::Schema> SharedOf(const std::filesystem::path& model, const std::vector<std::string>& personal) {
+  ASSIGN_OR_RETURN(const tensor::SafetensorsFile file, tensor::SafetensorsFile::Open(model));
+  return wire::SharedSchema(file.schema(), personal);
+}
+
+// A masked vector on disk.
+class WordFile {
+ public:
+  static StatusOr<WordFile> Open(const std::filesystem::path& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return ErrnoStatus(errno, "opening " + path.string());
+    return WordFile(path, descriptor);
+  }
+  WordFile(WordFile&& other) noexcept
+      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+  WordFile& operator=(WordFile&&) = delete;
+  ~WordFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Status Read(std::uint64_t begin, std::span<std::uint32_t> out) const {
+    auto* at = reinterpret_cast<std::uint8_t*>(out.data());
+    std::uint64_t offset = begin * sizeof(std::uint32_t);
+    for (std::size_t left = out.size_bytes(); left > 0;) {
+      const ssize_t got = ::pread(descriptor_, at, left, static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return ErrnoStatus(errno, "reading " + path_.string());
+      if (got == 0) return DataLoss(path_.string(), " ends too early: it has changed since it was accepted");
+      at += got, left -= static_cast<std::size_t>(got), offset += static_cast<std::uint64_t>(got);
+    }
+    return Status();
+  }
+
+ private:
+  WordFile(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+// The protocol's refusals are final: the same vectors and shares give the same again.
+Status AsFinal(const Status& status) {
+  return status.ok() || status.code() == StatusCode::kStorage ? status : FailedPrecondition(status.message());
+}
+
+}  // namespace
+
+StatusOr<std::uint64_t> SharedElements(const std::filesystem::path& model, const std::vector<std::string>& personal) {
+  ASSIGN_OR_RETURN(const tensor::Schema shared, SharedOf(model, personal));
+  return static_cast<std::uint64_t>(shared.elements());
+}
+
+StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request) {
+  UnmaskingBegan began{.transcript = request.secure.transcript};
+  ASSIGN_OR_RETURN(secagg::ServerSession server, secagg::ServerSession::FromTranscript(began.transcript));
+  for (const auto& [site, bytes] : request.secure.releases) {
+    ASSIGN_OR_RETURN(const secagg::ShareRelease release, secagg::DecodeShareRelease(bytes));
+    RETURN_IF_ERROR(server.AddRelease(release));
+  }
+  StatusOr<secagg::Unmasking> unmasking = server.Unmask();
+  if (!unmasking.ok()) return AsFinal(unmasking.status());
+
+  ASSIGN_OR_RETURN(const tensor::Schema shared, SharedOf(request.model, request.personal));
+  std::vector<WordFile> vectors;
+  for (const secagg::Place place : server.survivors()) {
+    const SiteName& site = server.terms().cohort[place].name;
+    const auto found = std::ranges::find(request.contributions, site, &Contribution::site);
+    if (found == request.contributions.end())
+      return DataLoss("the vector of ", site, " is not among the contributions");
+    ASSIGN_OR_RETURN(WordFile file, WordFile::Open(request.path_of(found->update.digest)));
+    vectors.push_back(std::move(file));
+  }
+  ASSIGN_OR_RETURN(tensor::SafetensorsWriter writer,
+                   tensor::SafetensorsWriter::Create(
+                       request.output, shared, {{"consilium.update", "delta"}, {"consilium.compression", "none"}}));
+  const StatusOr<secagg::SumResult> sum = secagg::SumVectors(
+      {.terms = server.terms(),
+       .context = server.context(),
+       .unmasking = &*unmasking,
+       .survivors = vectors.size(),
+       .threads = static_cast<unsigned>(FoldThreads(request.threads))},
+      [&](std::size_t survivor, std::uint64_t begin, std::span<std::uint32_t> out) {
+        return vectors[survivor].Read(begin, out);
+      },
+      [&](std::span<const float> means) {
+        return writer.Append({reinterpret_cast<const std::uint8_t*>(means.data()), means.size_bytes()});
+      });
+  if (!sum.ok()) return AsFinal(sum.status());
+  RETURN_IF_ERROR(writer.Commit());
+  Json notes = {{"secure_weight", sum->weight}};
+  for (const auto& [name, value] : sum->metrics) notes[name] = value;
+  std::string liars;
+  for (const secagg::Place place : unmasking->liars)
+    liars += (liars.empty() ? "" : ", ") + server.terms().cohort[place].name.value();
+  if (!liars.empty()) notes["liars"] = liars;
+  return notes;
+}
+
+}  // namespace consilium::coordinator

@@ -1,0 +1,33 @@
+// Mode secure: the sum of a round's masked vectors, as the one update that it stands for.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "comm/base/json.h"
+#include "coordinator/core/machine_io.h"
+
+namespace consilium::coordinator {
+
+struct SecureMeanRequest {
+  SecureFold secure;
+  std::vector<Contribution> contributions;  // of the survivors, in name order
+  std::function<std::filesystem::path(const Digest&)> path_of;
+  std::filesystem::path model;  // the global model; personal tensors are left out
+  std::vector<std::string> personal;
+  std::filesystem::path output;
+  std::size_t threads = 0;  // 0: the machine's, at most 4
+};
+
+// Writes the weighted mean of the survivors' updates as an update file (wire/update_format.h) of kind delta, and
+// returns scalars for metrics.jsonl: "secure_weight", "loss", "clipped", and "liars" where shares were wrong.  Memory
+// is a few MiB and what the masks' seeds take, whatever the model's size.  Errors: FailedPrecondition when no sum can
+// be had of these vectors and shares, naming who is to blame; Storage and others are the machine's fault.
+StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request);
+
+// How many values of the model travel.
+StatusOr<std::uint64_t> SharedElements(const std::filesystem::path& model, const std::vector<std::string>& personal);
+
+}  // namespace consilium::coordinator
