@@ -24,7 +24,7 @@ void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result,
   const Outcome* outcome = state_.Find(task);
   if (outcome == nullptr) return;
   if (const auto* trained = std::get_if<Trained>(&outcome->result); trained != nullptr && trained->secure)
-    return OnMaskedUploaded(task, result);
+    return OnMaskedUploaded(task, result, bytes_moved);
   Delivery& delivery = deliveries_[task];
   const auto note = [&](const char* event) {
     if (const auto* trained = std::get_if<Trained>(&outcome->result))

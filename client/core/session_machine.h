@@ -138,7 +138,7 @@ class SessionMachine {
   void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
   void RefuseSum(const wire::TaskKey& task, const Status& why);
   void DeliverSecure(const Outcome& outcome);
-  void OnMaskedUploaded(const wire::TaskKey& task, const Status& result);
+  void OnMaskedUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved);
   void SayReady(const wire::TaskKey& task);
 
   std::uint64_t Arm(Duration after);

@@ -76,17 +76,19 @@ void SessionMachine::DeliverSecure(const Outcome& outcome) {
       Upload{*delivery.upload, outcome.task, *answer.vector, MaskedFile(outcome.task, sum->second.session())});
 }
 
-void SessionMachine::OnMaskedUploaded(const wire::TaskKey& task, const Status& result) {
+void SessionMachine::OnMaskedUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved) {
   const auto sum = sums_.find(task);
   if (sum == sums_.end() || sum->second.answer().stage != wire::SecureStage::kVector) return;
   Delivery& delivery = deliveries_[task];
-  if (result.ok()) upload_rate_ = RateOf(*sum->second.answer().vector, delivery.began);
+  const auto note = [&](const char* event) {
+    NoteTransfer(event, task, *sum->second.answer().vector, delivery.began, bytes_moved, result, &upload_rate_);
+  };
   if (IsPassing(result.code())) {
-    Note("upload_interrupted", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+    note("upload_interrupted");
     if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
     return;
   }
-  if (!result.ok()) Note("upload_refused", {{"round", ToInt(task.round)}, {"reason", result.message()}});
+  note(result.ok() ? "uploaded" : "upload_refused");
   delivery.said = true;
   actions_.push_back(Send{sum->second.answer()});
 }

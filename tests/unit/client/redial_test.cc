@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <iostream>
 #include <map>
 
@@ -56,7 +57,7 @@ Comeback ComeBack(std::size_t sites, Duration outage) {
     std::size_t in_vain = 0;
     explicit Site(std::uint64_t number) : rng(kSeed, number) {}
   };
-  std::vector<Site> all;
+  std::deque<Site> all;  // a machine stays where it is
   for (std::size_t i = 0; i < sites; ++i) all.emplace_back(i);
   std::multimap<Instant, std::pair<std::size_t, std::uint64_t>> timers;
   Instant now = Instant{} + seconds(1000);
