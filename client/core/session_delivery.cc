@@ -1,4 +1,5 @@
 // What came of tasks: said again on every connection until the coordinator's receipt.
+#include "client/core/passing.h"
 #include "client/core/session_machine.h"
 
 namespace consilium::client {
@@ -30,9 +31,7 @@ void SessionMachine::OnUploaded(const wire::TaskKey& task, const Status& result,
     if (const auto* trained = std::get_if<Trained>(&outcome->result))
       NoteTransfer(event, task, trained->update, delivery.began, bytes_moved, result, &upload_rate_);
   };
-  // A full disk at the coordinator is as passing as a cut line: the work is done, and a person can make room.
-  if (result.code() == StatusCode::kUnavailable || result.code() == StatusCode::kDeadlineExceeded ||
-      result.code() == StatusCode::kCancelled || result.code() == StatusCode::kStorage) {
+  if (IsPassingForUploads(result.code())) {
     note("upload_interrupted");
     if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
     return;

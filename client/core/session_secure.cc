@@ -1,6 +1,7 @@
 // Secure sums: this site's answers to the coordinator's questions, and what is remembered of them.
 #include <algorithm>
 
+#include "client/core/passing.h"
 #include "client/core/session_machine.h"
 
 namespace consilium::client {
@@ -8,11 +9,6 @@ namespace {
 
 Json SumJson(const wire::TaskKey& task, std::uint32_t session) {
   return {{"job", task.job.value()}, {"round", ToInt(task.round)}, {"session", session}};
-}
-
-bool IsPassing(StatusCode code) {
-  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded || code == StatusCode::kCancelled ||
-         code == StatusCode::kStorage;
 }
 
 }  // namespace
@@ -83,7 +79,7 @@ void SessionMachine::OnMaskedUploaded(const wire::TaskKey& task, const Status& r
   const auto note = [&](const char* event) {
     NoteTransfer(event, task, *sum->second.answer().vector, delivery.began, bytes_moved, result, &upload_rate_);
   };
-  if (IsPassing(result.code())) {
+  if (IsPassingForUploads(result.code())) {
     note("upload_interrupted");
     if (connected_) delivery.retry_timer = Arm(Backoff(options_.retry_first, options_.retry_max, delivery.tries++));
     return;

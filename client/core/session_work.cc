@@ -1,6 +1,7 @@
 // The task in hand: fetch the model, run it in the trainer.
 #include <algorithm>
 
+#include "client/core/passing.h"
 #include "client/core/session_machine.h"
 #include "comm/wire/deadline_policy.h"
 #include "comm/wire/job.h"
@@ -26,11 +27,6 @@ wire::FederationSpec FederationOf(const std::string& job_json) {
 std::string Shortened(const std::string& message) {
   constexpr std::size_t kBytesMax = 8192;
   return message.size() <= kBytesMax ? message : message.substr(0, kBytesMax) + " ...";
-}
-
-// Connection trouble, as opposed to an answer.
-bool IsPassing(StatusCode code) {
-  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded || code == StatusCode::kCancelled;
 }
 
 }  // namespace
@@ -148,7 +144,7 @@ void SessionMachine::OnFetched(const Status& result, std::uint64_t bytes_moved) 
     return StartFetch();
   }
   if (result.code() == StatusCode::kStorage) return End(Annotate(result, "fetching the model"));
-  if (!IsPassing(result.code()))
+  if (!IsConnectionTrouble(result.code()))
     return EndWork(
         Outcome{work_->task.task, GaveUp{result.code(), Shortened("fetching the model: " + result.message())}});
   work_->trouble = Shortened("fetching the model: " + result.message());

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cerrno>
 
+#include "comm/base/descriptor.h"
+
 namespace consilium {
 
 namespace fs = std::filesystem;
@@ -51,15 +53,7 @@ StatusOr<AtomicFile> AtomicFile::Create(fs::path path, int mode) {
 }
 
 Status AtomicFile::Write(ByteSpan bytes) {
-  while (failure_.ok() && !bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      failure_ = ErrnoStatus(errno, "writing " + path_.string());
-    } else {
-      bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-  }
+  if (failure_.ok()) failure_ = Annotate(WriteAll(descriptor_, bytes), path_.string());
   return failure_;
 }
 

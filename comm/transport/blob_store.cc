@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "comm/base/descriptor.h"
 #include "comm/base/file.h"
 #include "comm/base/log.h"
 
@@ -22,30 +23,6 @@ constexpr char kBootFile[] = ".boot";
 std::size_t ChunkSize(const wire::BlobManifest& manifest, std::size_t index) {
   return static_cast<std::size_t>(
       std::min<std::uint64_t>(wire::kChunkBytes, manifest.bytes - std::uint64_t{index} * wire::kChunkBytes));
-}
-
-Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "writing");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
-  return Status();
-}
-
-// Fills `out` as far as the file goes.
-StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out) {
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t size = ::pread(descriptor, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, "reading");
-    if (size == 0) break;
-    done += static_cast<std::size_t>(size);
-  }
-  return done;
 }
 
 // The digest in "<hex>" or "<hex>.part"; another name is not ours.

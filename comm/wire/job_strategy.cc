@@ -17,13 +17,6 @@ Rule<double> RangeOf(const StrategyParameter& parameter) {
   };
 }
 
-std::string BuiltNames() {
-  std::string text;
-  for (const StrategySpec& spec : Strategies())
-    if (spec.built) text += (text.empty() ? "" : ", ") + std::string(spec.name);
-  return text;
-}
-
 // groups: {north: [a, b], south: [c]}
 void ReadGroups(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("groups", [&](ConfigReader& nested) {
@@ -65,8 +58,6 @@ void ReadMatrix(ConfigReader& reader, FederationSpec* federation) {
 }  // namespace
 
 void ReadStrategy(ConfigReader& reader, FederationSpec* federation) {
-  for (const StrategySpec& spec : Strategies())
-    if (!spec.built) reader.RefuseUnbuiltValue("name", std::string(spec.name), "what there is: " + BuiltNames());
   reader.Read("name", &federation->strategy, OneOf(StrategyNames()));
   const StrategySpec* spec = FindStrategy(federation->strategy);
   if (spec == nullptr || !reader.status().ok()) return;

@@ -63,9 +63,6 @@ struct StrategySpec {
   std::string_view metric;
   // Sites may get models of their own (FoldDone::site_models).
   bool several_models = false;
-  // Works end to end: its local method (trainer), its tensors and state (coordinator) and its rounds (job machine).
-  // Whoever lands the last missing part sets it; until then the job file refuses the name (kUnimplemented).
-  bool built = false;
 };
 
 // In the order in which the guide lists them.

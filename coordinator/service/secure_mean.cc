@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "comm/base/descriptor.h"
 #include "comm/tensor/safetensors.h"
 #include "comm/wire/shared_schema.h"
 #include "coordinator/service/ordered_tiles.h"
@@ -17,39 +18,6 @@ StatusOr<tensor::Schema> SharedOf(const std::filesystem::path& model, const std:
   ASSIGN_OR_RETURN(const tensor::SafetensorsFile file, tensor::SafetensorsFile::Open(model));
   return wire::SharedSchema(file.schema(), personal);
 }
-
-// A masked vector on disk.
-class WordFile {
- public:
-  static StatusOr<WordFile> Open(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return ErrnoStatus(errno, "opening " + path.string());
-    return WordFile(path, descriptor);
-  }
-  WordFile(WordFile&& other) noexcept
-      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-  WordFile& operator=(WordFile&&) = delete;
-  ~WordFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Status Read(std::uint64_t begin, std::span<std::uint32_t> out) const {
-    auto* at = reinterpret_cast<std::uint8_t*>(out.data());
-    std::uint64_t offset = begin * sizeof(std::uint32_t);
-    for (std::size_t left = out.size_bytes(); left > 0;) {
-      const ssize_t got = ::pread(descriptor_, at, left, static_cast<off_t>(offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return ErrnoStatus(errno, "reading " + path_.string());
-      if (got == 0) return DataLoss(path_.string(), " ends too early: it has changed since it was accepted");
-      at += got, left -= static_cast<std::size_t>(got), offset += static_cast<std::uint64_t>(got);
-    }
-    return Status();
-  }
-
- private:
-  WordFile(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-};
 
 // The protocol's refusals are final: the same vectors and shares give the same again.
 Status AsFinal(const Status& status) {
@@ -74,13 +42,13 @@ StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request) {
   if (!unmasking.ok()) return AsFinal(unmasking.status());
 
   ASSIGN_OR_RETURN(const tensor::Schema shared, SharedOf(request.model, request.personal));
-  std::vector<WordFile> vectors;
+  std::vector<InputFile> vectors;
   for (const secagg::Place place : server.survivors()) {
     const SiteName& site = server.terms().cohort[place].name;
     const auto found = std::ranges::find(request.contributions, site, &Contribution::site);
     if (found == request.contributions.end())
       return DataLoss("the vector of ", site, " is not among the contributions");
-    ASSIGN_OR_RETURN(WordFile file, WordFile::Open(request.path_of(found->update.digest)));
+    ASSIGN_OR_RETURN(InputFile file, InputFile::Open(request.path_of(found->update.digest)));
     vectors.push_back(std::move(file));
   }
   ASSIGN_OR_RETURN(tensor::SafetensorsWriter writer,
@@ -93,7 +61,8 @@ StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request) {
        .survivors = vectors.size(),
        .threads = static_cast<unsigned>(FoldThreads(request.threads))},
       [&](std::size_t survivor, std::uint64_t begin, std::span<std::uint32_t> out) {
-        return vectors[survivor].Read(begin, out);
+        return vectors[survivor].Read(begin * sizeof(std::uint32_t),
+                                      {reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes()});
       },
       [&](std::span<const float> means) {
         return writer.Append({reinterpret_cast<const std::uint8_t*>(means.data()), means.size_bytes()});

@@ -6,23 +6,11 @@
 
 #include <cerrno>
 
+#include "comm/base/descriptor.h"
 #include "comm/base/file.h"
 #include "privacy/policy/audit_check.h"
 
 namespace consilium::policy {
-namespace {
-
-Status WriteAll(int descriptor, std::string_view text, const std::string& what) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, what);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return Status();
-}
-
-}  // namespace
 
 Bytes CanonicalBytes(const AuditEntry& entry) {
   ByteWriter writer;
@@ -118,7 +106,7 @@ Status AuditLog::Append(const std::string& type, Json detail) {
                       .previous = head_};
   const off_t before = ::lseek(descriptor_, 0, SEEK_END);
   const std::string what = "writing " + options_.path.string();
-  Status status = WriteAll(descriptor_, ToLine(entry) + "\n", what);
+  Status status = Annotate(WriteAll(descriptor_, AsBytes(ToLine(entry) + "\n")), what);
   if (status.ok() && ::fdatasync(descriptor_) != 0) status = ErrnoStatus(errno, what);
   if (!status.ok()) {
     // What was half written must not stand before the next entry.

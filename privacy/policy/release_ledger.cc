@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "comm/base/descriptor.h"
 #include "comm/base/file.h"
 #include "comm/base/json.h"
 
@@ -18,16 +19,6 @@ std::string Text(const wire::TaskKey& task) {
 // "" for what is no round of training.
 std::string RoundOf(const wire::TaskKey& task) {
   return task.kind == wire::TaskKind::kTrain ? Concat(task.job, "/", task.round) : "";
-}
-
-Status WriteAll(int descriptor, std::string_view text, const std::string& what) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, what);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return Status();
 }
 
 // Whole lines alone; returns how many bytes they have.
@@ -111,7 +102,7 @@ Status ReleaseLedger::Charge(const std::string& dataset, const wire::TaskKey& ta
   const off_t before = ::lseek(descriptor_, 0, SEEK_END);
   const Json line = {
       {"dataset", dataset}, {"task", Text(task)}, {"round", round}, {"time", FormatUtc(clock_->WallNow())}};
-  Status status = WriteAll(descriptor_, line.dump() + "\n", what);
+  Status status = Annotate(WriteAll(descriptor_, AsBytes(line.dump() + "\n")), what);
   if (status.ok() && ::fdatasync(descriptor_) != 0) status = ErrnoStatus(errno, what);
   if (!status.ok()) {
     if (::ftruncate(descriptor_, before) != 0)

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -169,6 +170,12 @@ class Bench:
         return run
 
 
+def named_strategy(text):
+    """`fedavgm momentum=0.9` as a job file's strategy."""
+    name, *parameters = text.split()
+    return {"name": name, **{key: float(value) for key, value in (part.split("=") for part in parameters)}}
+
+
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
@@ -181,9 +188,11 @@ def pooled(bench):
     together = bench.gather("pooled-data", [(folder / bench.dataset, None) for folder in sites.values()])
     pooled_run = bench.train("pooled", together, rounds=o.rounds * len(sites))
     local_runs = {site: bench.train(f"local-{site}", folder) for site, folder in sites.items()}
-    federated_run = bench.federate("federated", sites, {"name": "fedavg"}, pooled_run)
+    federated_runs = {f"federated, {text}": bench.federate("federated-" + re.sub("[^a-z0-9]+", "-", text), sites,
+                                                           named_strategy(text), pooled_run) for text in o.strategy}
     rows = {}
-    for name, run_of in [("pooled", lambda site: pooled_run), ("federated", lambda site: federated_run),
+    for name, run_of in [("pooled", lambda site: pooled_run),
+                         *((name, lambda site, run=run: run) for name, run in federated_runs.items()),
                          ("local-only, at home", lambda site: local_runs[site])]:
         rows[name] = {site: bench.dice(run_of(site), folder, f"{run_of(site).name}-on-{site}")
                       for site, folder in sites.items()}
@@ -198,9 +207,11 @@ def pooled(bench):
     print("| " + " | ".join(["local-only, on all sites", *(f"{abroad[s]:.4f}" for s in sites),
                              f"{mean(abroad.values()):.4f}"]) + " |")
     of = {name: mean(row.values()) for name, row in rows.items()}
-    print(f"\nfederated - pooled {of['federated'] - of['pooled']:+.4f} (wanted: at least -0.01), "
-          f"federated - local-only {of['federated'] - of['local-only, at home']:+.4f} (wanted: above 0); "
-          f"{time.time() - begin:.0f} s")
+    print()
+    for name in federated_runs:
+        print(f"{name}: against pooled {of[name] - of['pooled']:+.4f} (wanted: at least -0.01), "
+              f"against local-only {of[name] - of['local-only, at home']:+.4f} (wanted: above 0)")
+    print(f"{time.time() - begin:.0f} s")
 
 
 def attack(bench):
@@ -241,10 +252,13 @@ def main():
     parser.add_argument("--experiment", choices=["pooled", "attack", "all"], default="all")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--iterations", type=int, default=40, help="steps of a site in a round")
+    parser.add_argument("--strategy", action="append", help="of the experiment `pooled`, once for each federated row: "
+                        "`fedavg` (the default), `fedavgm momentum=0.9`")
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--training-cases", type=int, default=40, help="of each site")
     parser.add_argument("--heldout-cases", type=int, default=8, help="of each site")
     options = parser.parse_args()
+    options.strategy = options.strategy or ["fedavg"]
     if options.source is None:
         if "CONSILIUM_DATA" not in os.environ:
             parser.error("give --source, or set CONSILIUM_DATA to the folder that holds Dataset004_Hippocampus")

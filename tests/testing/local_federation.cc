@@ -131,6 +131,16 @@ std::vector<Json> LocalFederation::Events() const {
   return events;
 }
 
+bool Matches(const Json& event, const Json& wanted) {
+  for (const auto& [key, value] : wanted.items())
+    if (!event.contains(key) || event[key] != value) return false;
+  return true;
+}
+
+Status LocalFederation::AwaitEvent(const Json& wanted, Duration timeout) {
+  return Annotate(AwaitEvent([&](const Json& event) { return Matches(event, wanted); }, timeout), wanted.dump());
+}
+
 Status LocalFederation::AwaitEvent(const std::function<bool(const Json&)>& wanted, Duration timeout) {
   const Instant deadline = SystemClock().Now() + timeout;
   while (SystemClock().Now() < deadline) {

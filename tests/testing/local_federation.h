@@ -11,6 +11,9 @@ namespace consilium::testing {
 
 inline constexpr char kCoordinatorParty[] = "consortium";
 
+// Has the event the fields of the object `wanted`?
+bool Matches(const Json& event, const Json& wanted);
+
 // Strand-bound.  Destroyed: every process is stopped.
 class LocalFederation {
  public:
@@ -49,6 +52,8 @@ class LocalFederation {
   // Waits until events.jsonl has an event for which `wanted` is true, counted from the beginning; DeadlineExceeded with
   // the last events otherwise.
   Status AwaitEvent(const std::function<bool(const Json&)>& wanted, Duration timeout);
+  // The same, for an event whose fields are as in the object `wanted`: {{"event", "progress"}, {"site", "a"}}.
+  Status AwaitEvent(const Json& wanted, Duration timeout);
   std::vector<Json> Events() const;
   // The coordinator's end; then the clients are stopped.
   StatusOr<ExitResult> AwaitEnd(Duration timeout);

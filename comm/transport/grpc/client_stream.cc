@@ -7,8 +7,9 @@
 #include <cerrno>
 #include <optional>
 
+#include "comm/base/descriptor.h"
+#include "comm/transport/grpc/pieces.h"
 #include "comm/transport/grpc/status_codes.h"
-#include "comm/transport/grpc/tuning.h"
 
 namespace consilium::transport {
 namespace {
@@ -85,9 +86,6 @@ Status FailureOf(const grpc::Status& status, OpenCalls* calls) {
   return converted;
 }
 
-// The size of the chunk whose last byte is the one before `end`.
-std::uint64_t ChunkEndingAt(std::uint64_t end) { return (end - 1) % wire::kChunkBytes + 1; }
-
 class FetchCall final : public grpc::ClientReadReactor<v1::Piece> {
  public:
   void OnReadDone(bool ok) override { steps.StepDone(ok); }
@@ -141,37 +139,6 @@ Status TakePieces(FetchCall* call, const TransferOptions& options, const wire::B
   return Status();
 }
 
-class UploadFile {
- public:
-  static StatusOr<UploadFile> Open(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return ErrnoStatus(errno, "opening " + path.string());
-    return UploadFile(path, descriptor);
-  }
-  UploadFile(UploadFile&& other) noexcept
-      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-  UploadFile& operator=(UploadFile&&) = delete;
-  ~UploadFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Status Read(std::uint64_t offset, std::string* out) const {
-    for (std::size_t done = 0; done < out->size();) {
-      const ssize_t size =
-          ::pread(descriptor_, out->data() + done, out->size() - done, static_cast<off_t>(offset + done));
-      if (size < 0 && errno == EINTR) continue;
-      if (size < 0) return ErrnoStatus(errno, "reading " + path_.string());
-      if (size == 0) return DataLoss(path_.string(), " is shorter than when its manifest was made");
-      done += static_cast<std::size_t>(size);
-    }
-    return Status();
-  }
-
- private:
-  UploadFile(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::filesystem::path path_;
-  int descriptor_;
-};
-
 // OK also when the coordinator ends the call early: its status says why.
 Status AwaitPart(UploadCall* call, Duration stall_timeout, bool* ended) {
   const Steps::Outcome outcome = call->steps.AwaitStep(stall_timeout);
@@ -184,25 +151,23 @@ Status AwaitPart(UploadCall* call, Duration stall_timeout, bool* ended) {
 // The blob's bytes before `end` went out.
 void Tell(const TransferOptions& options, const wire::BlobManifest& manifest, std::uint64_t end,
           const SiteTransport::Progress& progress) {
-  if (end % wire::kChunkBytes != 0 && end != manifest.bytes) return;
+  if (!EndsChunk(end, manifest.bytes)) return;
   options.traffic->Sent(ChunkEndingAt(end), SystemClock().Now());
   if (progress) progress(end, manifest.bytes);
 }
 
 // The piece that begins at `offset`.
-Status ReadPart(const UploadFile& file, const wire::BlobManifest& manifest, std::uint64_t offset,
-                v1::UploadPart* part) {
-  const std::uint64_t in_chunk = wire::kChunkBytes - offset % wire::kChunkBytes;
+Status ReadPart(const InputFile& file, const wire::BlobManifest& manifest, std::uint64_t offset, v1::UploadPart* part) {
   part->clear_offer();
   v1::Piece* piece = part->mutable_piece();
   piece->set_offset(offset);
-  piece->mutable_data()->resize(
-      static_cast<std::size_t>(std::min({std::uint64_t{kPieceBytes}, in_chunk, manifest.bytes - offset})));
-  return file.Read(offset, piece->mutable_data());
+  std::string* data = piece->mutable_data();
+  data->resize(PieceBytesAt(offset, manifest.bytes));
+  return file.Read(offset, {reinterpret_cast<std::uint8_t*>(data->data()), data->size()});
 }
 
 Status SendPieces(UploadCall* call, const TransferOptions& options, const wire::UploadOffer& offer,
-                  const UploadFile& file, std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
+                  const InputFile& file, std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
   const wire::BlobManifest& manifest = offer.manifest;
   const Bytes offer_bytes = wire::Encode(offer, options.minor);
   call->parts[0].set_offer(offer_bytes.data(), offer_bytes.size());
@@ -248,7 +213,7 @@ UploadAnswer AskStatus(const TransferOptions& options, const wire::UploadOffer& 
   return AnswerOf(options.stub->UploadStatus(&context, request, reply), options.calls);
 }
 
-UploadAnswer SendOnce(const TransferOptions& options, const wire::UploadOffer& offer, const UploadFile& file,
+UploadAnswer SendOnce(const TransferOptions& options, const wire::UploadOffer& offer, const InputFile& file,
                       std::uint32_t first_chunk, const SiteTransport::Progress& progress) {
   UploadCall call;
   const Registered registered(options.calls, &call.context);
@@ -319,7 +284,7 @@ Status FetchBlob(const TransferOptions& options, const wire::BlobManifest& manif
 
 Status UploadBlob(const TransferOptions& options, const wire::UploadOffer& offer, const std::filesystem::path& path,
                   const SiteTransport::Progress& progress) {
-  ASSIGN_OR_RETURN(const UploadFile file, UploadFile::Open(path));
+  ASSIGN_OR_RETURN(const InputFile file, InputFile::Open(path));
   const Instant give_up = SystemClock().Now() + options.stall_timeout;
   for (;;) {
     v1::UploadStatusReply reply;

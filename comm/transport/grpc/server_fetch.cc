@@ -6,8 +6,9 @@
 
 #include <cerrno>
 
+#include "comm/base/descriptor.h"
+#include "comm/transport/grpc/pieces.h"
 #include "comm/transport/grpc/status_codes.h"
-#include "comm/transport/grpc/tuning.h"
 
 namespace consilium::transport {
 
@@ -64,16 +65,13 @@ Status ServerFetch::Open(const Digest& digest, std::uint32_t first_chunk) {
 
 StatusOr<bool> ServerFetch::ReadPiece(v1::Piece* piece) {
   if (next_ >= bytes_) return false;
-  const std::uint64_t in_chunk = wire::kChunkBytes - next_ % wire::kChunkBytes;
   std::string* data = piece->mutable_data();
-  data->resize(static_cast<std::size_t>(std::min({std::uint64_t{kPieceBytes}, in_chunk, bytes_ - next_})));
-  for (std::size_t done = 0; done < data->size();) {
-    const ssize_t size = ::pread(file_, data->data() + done, data->size() - done, static_cast<off_t>(next_ + done));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, Concat("the coordinator, reading chunk ", next_ / wire::kChunkBytes + 1));
-    if (size == 0) return DataLoss("the coordinator's file ends inside chunk ", next_ / wire::kChunkBytes + 1);
-    done += static_cast<std::size_t>(size);
-  }
+  data->resize(PieceBytesAt(next_, bytes_));
+  const std::uint64_t number = next_ / wire::kChunkBytes + 1;
+  const StatusOr<std::size_t> size =
+      ReadAt(file_, next_, {reinterpret_cast<std::uint8_t*>(data->data()), data->size()});
+  if (!size.ok()) return Annotate(size.status(), "the coordinator, chunk ", number);
+  if (*size < data->size()) return DataLoss("the coordinator's file ends inside chunk ", number);
   piece->set_offset(next_);
   next_ += data->size();
   return true;
@@ -120,8 +118,7 @@ void ServerFetch::OnWriteDone(bool ok) {
     if (!ok) end_ = Cancelled("the site broke off in chunk ", piece.offset() / wire::kChunkBytes + 1), read_ = false;
   }
   last_progress_ = now;
-  if (ok && (end % wire::kChunkBytes == 0 || end == bytes_))
-    site_->traffic.Sent((end - 1) % wire::kChunkBytes + 1, now);
+  if (ok && EndsChunk(end, bytes_)) site_->traffic.Sent(ChunkEndingAt(end), now);
   Advance();
 }
 

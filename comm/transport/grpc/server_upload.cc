@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "comm/transport/grpc/pieces.h"
 #include "comm/transport/grpc/status_codes.h"
 
 namespace consilium::transport {
@@ -90,7 +91,7 @@ Status ServerUpload::TakePiece(const v1::Piece& piece) {
   const std::size_t before = receiver_->chunks_done();
   RETURN_IF_ERROR(receiver_->Append(AsBytes(piece.data())));
   if (receiver_->chunks_done() > before)
-    site_->traffic.Received((receiver_->bytes_done() - 1) % wire::kChunkBytes + 1, SystemClock().Now());
+    site_->traffic.Received(ChunkEndingAt(receiver_->bytes_done()), SystemClock().Now());
   return Status();
 }
 

@@ -8,10 +8,6 @@
 
 namespace consilium::transport {
 
-// How much of a chunk travels in one message.  A transfer holds a handful of messages on each side: what many sites
-// cost that transfer at the same time is a multiple of this.
-inline constexpr std::size_t kPieceBytes = 160 << 10;
-
 void TuneServer(grpc::ServerBuilder* builder);
 struct ChannelTiming {
   Duration keepalive{};                                // without a word of the peer, then it is asked for one

@@ -77,15 +77,13 @@ class Trial {
 
   // Waits for an event of that name whose fields are as given; returns at once where an event of `instead` is there.
   void Await(const std::string& event, const Json& fields = Json::object(), const Json& instead = Json()) {
-    const auto has = [](const Json& line, const Json& wanted) {
-      for (const auto& [key, value] : wanted.items())
-        if (!line.contains(key) || line[key] != value) return false;
-      return true;
-    };
     Json wanted = fields;
     wanted["event"] = event;
     const Status came = federation().AwaitEvent(
-        [&](const Json& line) { return has(line, wanted) || (!instead.is_null() && has(line, instead)); }, kPatience);
+        [&](const Json& line) {
+          return testing::Matches(line, wanted) || (!instead.is_null() && testing::Matches(line, instead));
+        },
+        kPatience);
     ASSERT_TRUE(came.ok()) << wanted << ": " << came;
   }
 

@@ -67,14 +67,10 @@ class SecureTrial {
   void GoOn() { ASSERT_EQ(::kill(federation().pid("a"), SIGCONT), 0); }
 
   void Await(const std::string& event, const Json& fields) {
-    const auto is_it = [&](const Json& line) {
-      if (line["event"] != event) return false;
-      for (const auto& [key, value] : fields.items())
-        if (!line.contains(key) || line[key] != value) return false;
-      return true;
-    };
-    const Status came = federation().AwaitEvent(is_it, kPatience);
-    ASSERT_TRUE(came.ok()) << event << ": " << came;
+    Json wanted = fields;
+    wanted["event"] = event;
+    const Status came = federation().AwaitEvent(wanted, kPatience);
+    ASSERT_TRUE(came.ok()) << came;
   }
   std::vector<Json> EventsNamed(const std::string& name) {
     std::vector<Json> events = federation().Events();

@@ -57,14 +57,8 @@ class RealPlanning : public ::testing::Test {
   }
 
   static void Await(testing::LocalFederation& federation, const Json& wanted) {
-    const Status came = federation.AwaitEvent(
-        [&](const Json& line) {
-          for (const auto& [key, value] : wanted.items())
-            if (!line.contains(key) || line[key] != value) return false;
-          return true;
-        },
-        kPatience);
-    ASSERT_TRUE(came.ok()) << wanted << ": " << came;
+    const Status came = federation.AwaitEvent(wanted, kPatience);
+    ASSERT_TRUE(came.ok()) << came;
   }
 
   static Json PinnedIn(const testing::LocalFederation& federation) {

@@ -97,11 +97,8 @@ Json RealConsortium::AwaitResult(const std::string& job) {
 void RealConsortium::AwaitEvent(const std::string& job, const Json& wanted) {
   const Instant deadline = SystemClock().Now() + kJobPatience;
   while (SystemClock().Now() < deadline) {
-    for (const Json& line : ReadLines(federation_->job_folder(job) / "events.jsonl")) {
-      bool same = true;
-      for (const auto& [key, value] : wanted.items()) same = same && line.contains(key) && line[key] == value;
-      if (same) return;
-    }
+    for (const Json& line : ReadLines(federation_->job_folder(job) / "events.jsonl"))
+      if (testing::Matches(line, wanted)) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   FAIL() << job << ": no " << wanted << "\n" << federation_->Logs();

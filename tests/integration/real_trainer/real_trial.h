@@ -89,14 +89,8 @@ class RealTrial {
   }
 
   void Await(const Json& wanted) {
-    const Status came = federation().AwaitEvent(
-        [&](const Json& line) {
-          for (const auto& [key, value] : wanted.items())
-            if (!line.contains(key) || line[key] != value) return false;
-          return true;
-        },
-        kPatience);
-    ASSERT_TRUE(came.ok()) << wanted << ": " << came;
+    const Status came = federation().AwaitEvent(wanted, kPatience);
+    ASSERT_TRUE(came.ok()) << came;
   }
   void AwaitTraining(const std::string& site, int round) {
     Await({{"event", "progress"}, {"site", site}, {"round", round}, {"phase", "training"}});
