@@ -11,13 +11,14 @@ ifneq ($(CONSILIUM_DATA),)
 export CONSILIUM_DATA
 endif
 
-.PHONY: help demo test bench format tidy setup configure build programs clean
+.PHONY: help demo test bench fuzz format tidy setup configure build programs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     three hospitals on this machine train one U-Net over mutual TLS (installs and builds first)"
 	@echo "make test     install, build, then the unit tests, then the integration tests"
 	@echo "make bench    benchmarks, each with its size, time and ratio to a peer or to the hardware"
+	@echo "make fuzz     libFuzzer over every decoder and machine, SECONDS=60 each, TARGETS=\"...\" for some (tests/fuzz/README.md)"
 	@echo "make build    programs and tests into $(BUILD)/bin        (PRESET=release|debug|asan|tsan|trainer, JOBS=$(JOBS))"
 	@echo "make tidy     the rules of the house (include directions, vendor headers, line lengths), then clang-tidy"
 	@echo "make format   clang-format over every source"
@@ -33,6 +34,12 @@ test: build
 
 bench: build
 	ctest --test-dir $(BUILD) --verbose --no-tests=error -L bench
+
+fuzz:
+	@deploy/setup.sh --developer
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS)
+	tests/fuzz/run.sh build/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 format:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

@@ -5,7 +5,7 @@
 #   deploy/setup.sh                  install what is missing (as root, or through sudo)
 #   deploy/setup.sh --check          only report; exit code 1 when something is missing, one line per package
 #   deploy/setup.sh --trainer-only   what the data plane alone needs: no gRPC, MPI, SQLite, Boost (also with --check)
-#   deploy/setup.sh --developer      also what `make format` and `make tidy` use
+#   deploy/setup.sh --developer      also what `make format`, `make tidy` and `make fuzz` use
 #   deploy/setup.sh --list           print the package names, for an image's Dockerfile
 set -euo pipefail
 
@@ -33,7 +33,10 @@ control=(
   iproute2                                   # the tests of slow lines join two networks with ip and tc
   mricron-data                               # the demo's MRI where CONSILIUM_DATA holds none
 )
-developer=(clang-format clang-tidy)
+developer=(
+  clang-format clang-tidy
+  clang libclang-rt-14-dev                   # make fuzz: libFuzzer
+)
 
 check_only=0 list_only=0 trainer_only=0
 with_developer=0

@@ -20,7 +20,10 @@ if(CONSILIUM_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
-add_compile_options(-fpch-preprocess -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-fpch-preprocess)  # what ccache asks for
+endif()
+add_compile_options(-fno-omit-frame-pointer)
 if(CONSILIUM_SANITIZE)
   add_compile_options(-fsanitize=${CONSILIUM_SANITIZE} -g1)
   add_link_options(-fsanitize=${CONSILIUM_SANITIZE})
@@ -28,6 +31,10 @@ else()
   add_compile_options(-fstack-protector-strong)
   add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
   add_link_options(-Wl,-z,relro,-z,now)
+endif()
+
+if(CONSILIUM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined)
 endif()
 
 add_library(consilium_warnings INTERFACE)
@@ -40,8 +47,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_G
   # Seen with GCC 14 on a std::variant of small structs; still printed, so that a true one is read.
   target_compile_options(consilium_warnings INTERFACE -Wno-error=maybe-uninitialized)
 endif()
-if(CONSILIUM_SANITIZE)
-  # The instrumentation hides initialisations from this warning; the plain builds keep it.
+if(CONSILIUM_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # The instrumentation hides initialisations from GCC's warning; the plain builds keep it.
   target_compile_options(consilium_warnings INTERFACE -Wno-maybe-uninitialized)
 endif()
 

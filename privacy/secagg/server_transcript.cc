@@ -98,6 +98,7 @@ StatusOr<ServerSession> ServerSession::FromTranscript(ByteSpan bytes) {
   ASSIGN_OR_RETURN(const std::vector<Confirmation> confirmations, DecodeConfirmations(parts[parts.size() - 2]));
   for (const Confirmation& confirmation : confirmations) RETURN_IF_ERROR(session.AddConfirmation(confirmation));
   RETURN_IF_ERROR(session.CloseConfirmations());
+  if (!std::ranges::equal(session.Transcript(), bytes)) return DataLoss("a transcript that is not in canonical form");
   return session;
 }
 

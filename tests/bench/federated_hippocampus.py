@@ -50,7 +50,7 @@ class Bench:
         job = {
             "name": name,
             "data": {"dataset": self.dataset, "configuration": "3d_fullres", "fold": 0},
-            "model": {"architecture": "plain_unet", "patch_size": patch, "base_features": 8},
+            "model": {"architecture": "plain_unet", "patch_size": patch, "base_features": o.width},
             "train": {"epochs": o.rounds, "iterations": o.iterations, "validation_iterations": 0, "batch_size": 2,
                       "seed": 1, "threads": 1, "learning_rate": o.learning_rate, "momentum": 0.9},
         }
@@ -137,11 +137,12 @@ class Bench:
         self.run("consilium-trainer", "init", job, "--data", sites[names[0]], "--output", work / "initial.safetensors",
                  log=f"{name}-init.log")
         processes = []
+        environment = {**os.environ, "SIGN_FLIP_SCALE": str(o.attack_scale)}
 
         def start(party, *arguments):
             with open(work / f"{party}.log", "w") as out:
                 processes.append(subprocess.Popen([str(self.bin / "consilium"), *map(str, arguments)], stdout=out,
-                                                  stderr=subprocess.STDOUT))
+                                                  stderr=subprocess.STDOUT, env=environment))
 
         try:
             state = work / "coordinator"
@@ -199,7 +200,8 @@ def pooled(bench):
     abroad = {site: mean(bench.dice(local_runs[site], folder, f"local-{site}-on-{other}")
                          for other, folder in sites.items()) for site in sites}
     print(f"\n{len(sites)} sites, {o.training_cases} training cases each, {o.rounds} rounds of {o.iterations} steps "
-          f"({steps * len(sites)} steps in all, batch 2, width 8); Dice of {o.heldout_cases} held-out cases a site")
+          f"({steps * len(sites)} steps in all, batch 2, width {o.width}); "
+          f"Dice of {o.heldout_cases} held-out cases a site")
     print("| " + " | ".join(["training", *sites, "mean"]) + " |")
     print("| " + " | ".join(["---"] * (len(sites) + 2)) + " |")
     for name, row in rows.items():
@@ -231,13 +233,13 @@ def attack(bench):
     card = bench.train("card", sites["a"], rounds=1)  # for its model.json alone
     rows = []
     for name, strategy, attacked in ATTACKS:
-        tag = strategy["name"].replace("_", "-") + ("-attacked" if attacked else "-clean")
+        tag = strategy["name"].replace("_", "-") + (f"-attacked-{bench.options.attack_scale}" if attacked else "-clean")
         run = bench.federate(tag, sites, strategy, card, ATTACKER if attacked else None)
         rows.append((name, attacked, mean(bench.dice(run, folder, f"{tag}-on-{site}")
                                           for site, folder in hospitals.items())))
     clean = rows[0][2]
-    print(f"\n5 sites, {bench.options.rounds} rounds of {bench.options.iterations} steps; site {ATTACKER} sends its "
-          "update with the opposite sign")
+    print(f"\n5 sites, {bench.options.rounds} rounds of {bench.options.iterations} steps; width "
+          f"{bench.options.width}; site {ATTACKER} sends its update times -{bench.options.attack_scale}")
     print("| strategy | attacked | mean Dice | against clean |\n| --- | --- | --- | --- |")
     for name, attacked, value in rows:
         print(f"| {name} | {'yes' if attacked else 'no'} | {value:.4f} | {value - clean:+.4f} |")
@@ -254,6 +256,9 @@ def main():
     parser.add_argument("--iterations", type=int, default=40, help="steps of a site in a round")
     parser.add_argument("--strategy", action="append", help="of the experiment `pooled`, once for each federated row: "
                         "`fedavg` (the default), `fedavgm momentum=0.9`")
+    parser.add_argument("--width", type=int, default=8, help="channels of the first stage")
+    parser.add_argument("--attack-scale", type=int, default=1, help="the attacker sends its update times minus this; "
+                        "4 in Li et al., \"RSA: Byzantine-robust stochastic aggregation\", AAAI 2019")
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--training-cases", type=int, default=40, help="of each site")
     parser.add_argument("--heldout-cases", type=int, default=8, help="of each site")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A hostile site for tests/bench/federated_hippocampus.py: stands between a client and the real consilium-trainer,
-passes everything on, and turns each update into its opposite before the client hears that it is done: y -> 2 x - y
-for weights (x the received model), d -> -d for differences.
+passes everything on, and turns each update into s times its opposite before the client hears that it is done:
+y -> x - s (y - x) for weights (x the received model), d -> -s d for differences; s is SIGN_FLIP_SCALE, or 1.
 
 Started by the client in the place of consilium-trainer: `sign_flip_trainer.py worker --socket PATH`."""
 import array
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 
+SCALE = float(os.environ.get("SIGN_FLIP_SCALE", "1"))
 WORKER_DONE = 2  # the alternative's number in wire::WorkerMessage
 
 
@@ -48,9 +49,9 @@ def flip(update_path, model_path):
         values, first, last = floats(data, header, begin, name)
         if weights:
             received, _, _ = floats(model, model_header, model_begin, name)
-            values = array.array("f", (2 * x - y for x, y in zip(received, values)))
+            values = array.array("f", (x - SCALE * (y - x) for x, y in zip(received, values)))
         else:
-            values = array.array("f", (-y for y in values))
+            values = array.array("f", (-SCALE * y for y in values))
         data[first:last] = values.tobytes()
     temporary = pathlib.Path(f"{update_path}.flipped")
     temporary.write_bytes(data)

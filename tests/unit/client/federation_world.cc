@@ -150,6 +150,7 @@ class World {
     if (const auto* persist = std::get_if<hub::Persist>(&action)) {
       coordinator_.journal.push_back(hub::Encode(persist->record));
       audit_.Take(persist->record);
+      if (options_.record) options_.record(persist->record);
       skipped_ += std::holds_alternative<hub::RoundSkipped>(persist->record);
       sessions_ += std::holds_alternative<hub::SecureSessionOpened>(persist->record);
     }
@@ -334,6 +335,7 @@ class World {
 
   // Nothing of a round is released twice in different words, whatever happens.
   void Watch(const SiteName& name, const wire::SiteMessage& message) {
+    if (options_.hear) options_.hear(name, message);
     if (const auto* failed = std::get_if<wire::TaskFailed>(&message)) refusals_[name].push_back(failed->message);
     const auto* answer = std::get_if<wire::SecureAnswer>(&message);
     if (answer == nullptr) return;

@@ -29,6 +29,9 @@ struct FederationOptions {
   // Actor -> it dies right after its nth executed action, counted over its lives.
   std::map<std::string, std::vector<std::size_t>> crashes;
   Lie lie{};
+  // Told of everything that sites say, and of what the coordinator writes down.
+  std::function<void(const SiteName& from, const wire::SiteMessage& message)> hear{};
+  std::function<void(const coordinator::Record& record)> record{};
   std::vector<std::string> sites = {"a", "b", "c"};
   // A site that is never heard of again once it has answered this stage of a secure sum in round 1.
   std::map<std::string, wire::SecureStage> vanish{};
