@@ -10,8 +10,9 @@ namespace consilium::client {
 
 using wire::SecureStage;
 
-SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::size_t cohort)
-    : task_(question.task), session_(question.session), cohort_(cohort) {
+SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
+                       std::vector<SiteName> cohort)
+    : task_(question.task), session_(question.session), cohort_(std::move(cohort)) {
   answer_ = AnswerOf(SecureStage::kKeys, secagg::Encode(advertised.advert()));
   state_ = std::move(advertised);
 }
@@ -46,7 +47,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
   ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
   if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
   ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
-  return SecureSite(std::move(advertised), question, names.size());
+  return SecureSite(std::move(advertised), question, names);
 }
 
 SecureStage SecureSite::expected() const {
@@ -77,8 +78,10 @@ Status SecureSite::Answer(const wire::SecureRequest& question) {
     case SecureStage::kConfirm: {
       ASSIGN_OR_RETURN(const secagg::SurvivorList list, secagg::DecodeSurvivorList(question.body));
       ASSIGN_OR_RETURN(secagg::ConfirmedSite next,
-                       std::get<secagg::MaskedSite>(std::move(state)).Confirm(list.survivors, list.audit_head));
+                       std::get<secagg::MaskedSite>(std::move(state)).Confirm(list.survivors, list.audit));
       answer_ = AnswerOf(SecureStage::kConfirm, secagg::Encode(next.confirmation()));
+      confirmed_ = Confirmed{{}, list.audit};
+      for (const secagg::Place place : list.survivors) confirmed_->survivors.push_back(cohort_[place]);
       state_ = std::move(next);
       return Status();
     }

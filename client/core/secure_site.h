@@ -46,15 +46,22 @@ class SecureSite {
   // The vector is masked, and uploaded or about to be.
   void Seal(const wire::BlobManifest& vector);
   bool masking() const { return masking_ != nullptr; }
-  std::size_t cohort() const { return cohort_; }
+  std::size_t cohort() const { return cohort_.size(); }
+  // What it has confirmed; nothing before stage kConfirm.
+  struct Confirmed {
+    std::vector<SiteName> survivors;
+    secagg::AuditPoint audit;  // of the coordinator's log, as it was told
+  };
+  const std::optional<Confirmed>& confirmed() const { return confirmed_; }
 
  private:
-  SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::size_t cohort);
+  SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::vector<SiteName> cohort);
   wire::SecureAnswer AnswerOf(wire::SecureStage stage, Bytes body) const;
 
   wire::TaskKey task_;
   std::uint32_t session_ = 0;
-  std::size_t cohort_ = 0;
+  std::vector<SiteName> cohort_;
+  std::optional<Confirmed> confirmed_;
   std::variant<std::monostate, secagg::AdvertisedSite, secagg::SharingSite, secagg::MaskedSite, secagg::ConfirmedSite>
       state_;
   std::shared_ptr<secagg::MaskingSite> masking_;

@@ -136,7 +136,8 @@ class SessionMachine {
   SecureWork SecureWorkOf(const WorkerFinished& done, const wire::FederationSpec& federation) const;
   void BeginSum(const wire::SecureRequest& question, const SecureWork& work);
   void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
-  void RefuseSum(const wire::TaskKey& task, const Status& why);
+  void NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why);
+  void RefuseSum(const wire::TaskKey& task, std::uint32_t session, const Status& why);
   void DeliverSecure(const Outcome& outcome);
   void OnMaskedUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved);
   void SayReady(const wire::TaskKey& task);

@@ -99,8 +99,9 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
     if (same && question.stage == wire::SecureStage::kRelease) return DeliverSecure(*outcome);
     // A coordinator that has lost what we released (it was put back to an older state) wants the round again.
     if (question.stage == wire::SecureStage::kKeys || (same && question.stage == wire::SecureStage::kAbort))
-      RefuseSum(question.task, PermissionDenied("this site has released its shares of round ", question.task.round,
-                                                " before, and does so once"));
+      RefuseSum(question.task, question.session,
+                PermissionDenied("this site has released its shares of round ", question.task.round,
+                                 " before, and does so once"));
     return;
   }
   const auto found = sums_.find(question.task);
@@ -127,12 +128,14 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
 void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureWork& work) {
   sums_.erase(question.task);
   deliveries_.erase(question.task);
-  if (!options_.secure) return RefuseSum(question.task, FailedPrecondition("this site has no signing key"));
+  if (!options_.secure)
+    return RefuseSum(question.task, question.session, FailedPrecondition("this site has no signing key"));
   if (state_.HasReleased(question.task.job, question.task.round))
-    return RefuseSum(question.task, PermissionDenied("this site has released its shares of round ", question.task.round,
-                                                     " before, and does so once"));
+    return RefuseSum(question.task, question.session,
+                     PermissionDenied("this site has released its shares of round ", question.task.round,
+                                      " before, and does so once"));
   StatusOr<SecureSite> sum = SecureSite::Open(*options_.secure, work, question);
-  if (!sum.ok()) return RefuseSum(question.task, sum.status());
+  if (!sum.ok()) return RefuseSum(question.task, question.session, sum.status());
   Json fields = SumJson(question.task, question.session);
   fields["sites"] = sum->cohort();
   Note("secure_session", std::move(fields));
@@ -144,7 +147,7 @@ void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureW
 void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained) {
   if (question.stage == wire::SecureStage::kVector) {
     StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
-    if (!masks.ok()) return RefuseSum(question.task, masks.status());
+    if (!masks.ok()) return RefuseSum(question.task, question.session, masks.status());
     secagg::VectorInput input{.elements = trained.secure->elements,
                               .clip = trained.secure->clip,
                               .cohort = sum->cohort(),
@@ -158,8 +161,17 @@ void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& que
                                   std::make_shared<const secagg::VectorInput>(std::move(input))});
     return;
   }
-  if (const Status answered = sum->Answer(question); !answered.ok()) return RefuseSum(question.task, answered);
+  if (const Status answered = sum->Answer(question); !answered.ok())
+    return RefuseSum(question.task, question.session, answered);
   const wire::SecureAnswer answer = sum->answer();
+  if (answer.stage == wire::SecureStage::kConfirm) {
+    Json fields = SumJson(question.task, question.session);
+    fields["survivors"] = Json::array();
+    for (const SiteName& site : sum->confirmed()->survivors) fields["survivors"].push_back(site.value());
+    fields["entries"] = sum->confirmed()->audit.entries;
+    fields["head"] = sum->confirmed()->audit.head.ToHex();
+    Note("survivors_confirmed", std::move(fields));
+  }
   if (answer.stage == wire::SecureStage::kRelease) {
     state_.Release(question.task, {question.session, answer.body});
     actions_.push_back(Persist{state_});
@@ -174,16 +186,21 @@ void SessionMachine::On(const VectorMasked& input) {
   const auto found = sums_.find(input.task);
   if (found == sums_.end() || found->second.session() != input.session || !found->second.masking()) return;
   if (input.status.code() == StatusCode::kStorage) return End(Annotate(input.status, "masking an update"));
-  if (!input.status.ok()) return RefuseSum(input.task, input.status);
+  if (!input.status.ok()) return RefuseSum(input.task, input.session, input.status);
   found->second.Seal(input.vector);
   if (const Outcome* outcome = state_.Find(input.task)) Deliver(*outcome);
 }
 
-// The coordinator asked what it may not, or the update cannot be summed: nothing is released, and it is told why.
-void SessionMachine::RefuseSum(const wire::TaskKey& task, const Status& why) {
-  Json fields = SumJson(task, 0);
+void SessionMachine::NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why) {
+  Json fields = SumJson(task, session);
+  fields["code"] = StatusCodeName(why.code());
   fields["reason"] = why.message();
   Note("secure_refused", std::move(fields));
+}
+
+// The coordinator asked what it may not, or the update cannot be summed: nothing is released, and it is told why.
+void SessionMachine::RefuseSum(const wire::TaskKey& task, std::uint32_t session, const Status& why) {
+  NoteRefusal(task, session, why);
   sums_.erase(task);
   deliveries_.erase(task);
   const Outcome refused{task, GaveUp{why.code(), "secure aggregation refused: " + why.message()}};

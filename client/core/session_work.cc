@@ -69,7 +69,10 @@ void SessionMachine::Take(const wire::Task& task) {
                .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds,
                .federation = federation};
   Note("task", TaskJson(task.task));
-  if (std::optional<GaveUp> why = WhyNoSum(task, federation)) return EndWork(Outcome{task.task, *std::move(why)});
+  if (std::optional<GaveUp> why = WhyNoSum(task, federation)) {
+    NoteRefusal(task.task, 0, Status(why->code, why->message));
+    return EndWork(Outcome{task.task, *std::move(why)});
+  }
   actions_.push_back(Tidy{});
   Ask();
 }

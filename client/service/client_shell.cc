@@ -71,7 +71,7 @@ class Client {
   void Execute(const Tidy&);
   void Execute(const Finish& action) { Stop(action.status); }
   void Execute(const MaskVector& action);
-  void Execute(const Report& action) { LogEvent(action.event, action.fields); }
+  void Execute(const Report& action);
   void Stop(Status status);
   void WarnOfKit();
 
@@ -220,6 +220,11 @@ void Client::Execute(const RunTask& action) {
     task.output_dir = (folder_.predictions(action.task.job) / "validation").string();
   if (action.task.kind == wire::TaskKind::kTrain) task.state_out = folder_.PathOf(StateFile(action.task)).string();
   trainer_->Run(task);
+}
+
+void Client::Execute(const Report& action) {
+  LogEvent(action.event, action.fields);
+  if (const Status status = desk_->NoteSum(action.event, action.fields); !status.ok()) Stop(status);
 }
 
 // Off the strand: it takes a pass over the model.

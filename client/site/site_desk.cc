@@ -204,6 +204,16 @@ Status SiteDesk::NoteReport(const wire::EvaluationReport& report) {
   return audit_->Append("report", std::move(detail));
 }
 
+Status SiteDesk::NoteSum(const std::string& event, const Json& fields) {
+  if (event != "secure_refused" && event != "survivors_confirmed" && event != "shares_released") return Status();
+  RETURN_IF_ERROR(audit_->Append(event, fields));
+  if (event == "survivors_confirmed") {
+    ASSIGN_OR_RETURN(const Digest head, Digest::FromHex(fields.value("head", "")));
+    return audit_->NoteHead(options_.kit.coordinator_name, fields.value("entries", std::uint64_t{0}), head);
+  }
+  return trust_ ? audit_->Checkpoint(trust_->signer.key()) : Status();
+}
+
 Status SiteDesk::NoteStop(const Status& outcome) {
   RETURN_IF_ERROR(audit_->Append("stopped", {{"why", outcome.ok() ? "done" : outcome.message()}}));
   return trust_ ? audit_->Checkpoint(trust_->signer.key()) : Status();

@@ -38,10 +38,13 @@ class SiteDesk {
   Status NoteRun(const wire::TaskKey& task, const Digest& model);
   Status NoteRelease(const wire::TaskKey& task, const wire::BlobManifest& update);
   Status NoteReport(const wire::EvaluationReport& report);
+  // Of the session machine's reports those about a secure sum: what was refused and why, who the survivors are said to
+  // be, that shares of others' secrets were released.  The coordinator's audit head, which the site signs with the
+  // survivors, is noted as that party's: a coordinator that keeps two versions of its log is found by any two sites.
+  Status NoteSum(const std::string& event, const Json& fields);
   Status NoteStop(const Status& outcome);
 
-  // For secure sums, as of the last Ask: the keys and the roster, and the floors that the site sets; null while they do
-  // not hold.  The log's head goes into what the site confirms, and what others confirm goes in with NoteHead.
+  // As of the last Ask; null while they do not hold.
   const pki::Trust* trust() const { return trust_ ? &*trust_ : nullptr; }
   const policy::SitePolicy* policy() const { return policy_ ? &policy_->policy : nullptr; }
   policy::AuditLog* audit() { return audit_.get(); }

@@ -29,8 +29,13 @@ StatusOr<fs::path> LogAt(const std::string& given) {
   return NotFound(given, " is no audit log, nor a state folder or kit that holds one (audit.jsonl)");
 }
 
+struct Verdict {
+  std::vector<CheckedLog> logs;
+  std::vector<std::string> forks;  // of logs that need not be here
+};
+
 // Each log alone first, then again with what the others say of it.
-StatusOr<std::vector<CheckedLog>> CheckAll(const std::vector<std::string>& given) {
+StatusOr<Verdict> CheckAll(const std::vector<std::string>& given) {
   std::vector<CheckedLog> logs;
   std::vector<AuditFindings> alone;
   for (const std::string& one : given) {
@@ -48,7 +53,7 @@ StatusOr<std::vector<CheckedLog>> CheckAll(const std::vector<std::string>& given
   for (CheckedLog& log : logs)
     for (std::string& contradiction : policy::ContradictionsOf(log.findings, alone))
       log.findings.faults.push_back(std::move(contradiction));
-  return logs;
+  return Verdict{std::move(logs), policy::ForksNoted(alone)};
 }
 
 // The newest signature must be by the key that the consortium's roster has for the log's writer.
@@ -95,7 +100,9 @@ int VerifyVerb(const Arguments& arguments) {
   bool all_hold = true;
   const int exit_code = command.Run(arguments, [&]() -> Status {
     if (given.empty()) return InvalidArgument("give at least one LOG: a file, a state folder or a kit");
-    ASSIGN_OR_RETURN(std::vector<CheckedLog> logs, CheckAll(given));
+    ASSIGN_OR_RETURN(Verdict verdict, CheckAll(given));
+    std::vector<CheckedLog>& logs = verdict.logs;
+    all_hold = verdict.forks.empty();
     if (!kit.empty()) {
       ASSIGN_OR_RETURN(const transport::Kit opened, transport::ReadKit(kit));
       ASSIGN_OR_RETURN(const pki::Trust trust, pki::LoadTrust(kit, opened.self, SystemClock().WallNow()));
@@ -107,7 +114,9 @@ int VerifyVerb(const Arguments& arguments) {
       rows.push_back(ToJson(log));
       if (!command.json()) Print(log);
     }
-    if (command.json()) Command::PrintJson({{"holds", all_hold}, {"logs", rows}});
+    if (command.json())
+      return Command::PrintJson({{"holds", all_hold}, {"logs", rows}, {"forks", verdict.forks}}), Status();
+    for (const std::string& fork : verdict.forks) std::cout << "FORK  " << fork << "\n";
     return Status();
   });
   // What was found is printed already; it is no error of the command.

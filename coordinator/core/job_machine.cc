@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "coordinator/core/federation_planner.h"
+#include "privacy/secagg/vector.h"
 
 namespace consilium::coordinator {
 
@@ -44,6 +45,14 @@ StatusOr<JobMachine> JobMachine::Restore(std::span<const Record> records) {
   if (records.empty()) return DataLoss("the journal is empty");
   ASSIGN_OR_RETURN(JobState state, JobState::Restore(records));
   return JobMachine(std::move(state));
+}
+
+// What a sum tells of its sites' metrics: their means.
+Json SummedMetrics(const Json& notes) {
+  Json metrics = Json::object();
+  for (const secagg::SummedMetric& metric : secagg::kMetrics)
+    if (const std::string name(metric.name); notes.contains(name)) metrics[name] = notes[name];
+  return metrics;
 }
 
 std::vector<Action> JobMachine::Step(const Input& input, Instant now) {
@@ -150,11 +159,13 @@ void JobMachine::On(const FoldDone& input) {
   Commit(ModelPublished{input.round, input.model, input.parameters, input.strategy_state, input.auxiliary,
                         std::move(site_models), input.notes.dump()});
   actions_.push_back(Publish{input.round, input.model});
-  Note("model_published", {{"round", ToInt(input.round)},
-                           {"digest", input.model.digest.ToHex()},
-                           {"parameters", input.parameters.ToHex()},
-                           {"bytes", input.model.bytes},
-                           {"seconds", seconds}});
+  Json fields = {{"round", ToInt(input.round)},
+                 {"digest", input.model.digest.ToHex()},
+                 {"parameters", input.parameters.ToHex()},
+                 {"bytes", input.model.bytes},
+                 {"seconds", seconds}};
+  if (state_.secure()) fields["metrics"] = SummedMetrics(input.notes);
+  Note("model_published", std::move(fields));
   if (state_.async() && state_.all_rounds_done()) StandDownAll(in_hand, "all rounds are done");
   EnterPhase();
 }

@@ -103,6 +103,7 @@ class JobMachine {
   void On(const SiteDisconnected& input);
   void On(const FromSite& input);
   void On(const TimerFired& input);
+  void On(const AuditAdvanced& input) { secure_.audit = input.audit; }
   void On(const UpdateChecked& input);
   void On(const FoldDone& input);
   void On(const FoldFailed& input);
@@ -239,5 +240,7 @@ inline constexpr std::uint64_t kPlannedModelBytesMax = std::uint64_t{256} << 20;
 Json NamesJson(const std::vector<SiteName>& sites);
 // NaN and infinities, which JSON does not have, become null.
 Json MetricsJson(const wire::Metrics& metrics);
+// Of a secure fold's notes the metrics that were in the sum: weighted means over the sites.
+Json SummedMetrics(const Json& notes);
 
 }  // namespace consilium::coordinator

@@ -162,7 +162,7 @@ void JobMachine::EnterStage() {
 void JobMachine::Ask(const SiteName& site) {
   if (!session_) return;
   const wire::TaskKey task = state_.KeyFor(site);
-  if (auto question = session_->QuestionFor(site, task, secure_.audit_head)) Tell(site, *std::move(question));
+  if (auto question = session_->QuestionFor(site, task)) Tell(site, *std::move(question));
 }
 
 // --- a session goes on, or not
@@ -212,7 +212,7 @@ void JobMachine::GoOnWithSession() {
     return;
   }
   if (!session_->Awaited().empty()) return;
-  if (const Status closed = session_->ClosePhase(); !closed.ok()) return AbortSession(closed.message());
+  if (const Status closed = session_->ClosePhase(secure_.audit); !closed.ok()) return AbortSession(closed.message());
   if (session_->phase() == SecureSession::Phase::kReleases) {
     UnmaskingBegan began{state_.round(), session_->number(), session_->server().Transcript(), {}};
     for (const SiteName& site : session_->survivors())
@@ -220,7 +220,8 @@ void JobMachine::GoOnWithSession() {
     Commit(std::move(began));
     Note("unmasking", {{"round", ToInt(state_.round())},
                        {"session", session_->number()},
-                       {"survivors", NamesJson(session_->survivors())}});
+                       {"survivors", NamesJson(session_->survivors())},
+                       {"context", session_->server().context().ToHex()}});
   }
   EnterStage();
 }

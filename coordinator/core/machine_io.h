@@ -74,6 +74,10 @@ struct PlanMade {
   std::uint64_t cases = 0;      // of all sites
   std::uint32_t cases_min = 0;  // the fewest that anything was said of
 };
+// Mode secure: the coordinator's audit log has grown.  No action follows.
+struct AuditAdvanced {
+  secagg::AuditPoint audit;
+};
 // The answer to KeepModel.
 struct ModelKept {
   wire::BlobManifest model;
@@ -89,8 +93,9 @@ struct ResumeJob {
   std::string by;
 };
 
-using Input = std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone,
-                           FoldFailed, LocalModelsBuilt, AbortJob, PauseJob, ResumeJob, PlanMade, ModelKept>;
+using Input =
+    std::variant<Started, SiteConnected, SiteDisconnected, FromSite, TimerFired, UpdateChecked, FoldDone, FoldFailed,
+                 LocalModelsBuilt, AbortJob, PauseJob, ResumeJob, PlanMade, ModelKept, AuditAdvanced>;
 
 // --- out: to be executed in order
 

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "coordinator/core/job_machine.h"
-#include "privacy/secagg/vector.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -56,8 +55,7 @@ std::optional<Json> RoundMetrics::Apply(const Record& record) {
   const Json notes = Json::parse(published->notes, nullptr, false);
   if (masked_ && notes.is_object()) {
     line["weight"] = notes.value("secure_weight", 0.0);
-    for (const secagg::SummedMetric& metric : secagg::kMetrics)
-      if (const std::string name(metric.name); notes.contains(name)) line["mean"][name] = notes[name];
+    line["mean"].update(SummedMetrics(notes));
   }
   if (notes.is_object() && !notes.empty()) line["strategy"] = notes;
   return line;

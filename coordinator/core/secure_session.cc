@@ -124,8 +124,7 @@ std::vector<SiteName> SecureSession::Awaited() const {
   return awaited;
 }
 
-std::optional<wire::SecureRequest> SecureSession::QuestionFor(const SiteName& site, const wire::TaskKey& task,
-                                                              const Digest& audit_head) const {
+std::optional<wire::SecureRequest> SecureSession::QuestionFor(const SiteName& site, const wire::TaskKey& task) const {
   const std::vector<SiteName> awaited = Awaited();
   if (!std::binary_search(awaited.begin(), awaited.end(), site)) return std::nullopt;
   const Place place = *PlaceOf(site);
@@ -141,7 +140,7 @@ std::optional<wire::SecureRequest> SecureSession::QuestionFor(const SiteName& si
       question.body = secagg::EncodeShares(server_.SharesFor(place));
       break;
     case Phase::kConfirmations:
-      question.body = secagg::Encode(secagg::SurvivorList{server_.survivors(), audit_head});
+      question.body = secagg::Encode(secagg::SurvivorList{server_.survivors(), server_.audit()});
       break;
     case Phase::kReleases:
       question.body = secagg::EncodeConfirmations(server_.ConfirmationsFor(place));
@@ -170,7 +169,7 @@ std::string SecureSession::WhyHopeless() const {
                 " are needed", gone.empty() ? "" : "; gone: " + gone);
 }
 
-Status SecureSession::ClosePhase() {
+Status SecureSession::ClosePhase(const secagg::AuditPoint& audit) {
   switch (phase()) {
     case Phase::kAdverts:
       return server_.CloseAdverts();
@@ -180,7 +179,7 @@ Status SecureSession::ClosePhase() {
       if (vectors_.size() < survivors_wanted_)
         return FailedPrecondition("only ", vectors_.size(), " sites sent their vectors; ", survivors_wanted_,
                                   " are wanted");
-      return server_.CloseVectors();
+      return server_.CloseVectors(audit);
     case Phase::kConfirmations:
       return server_.CloseConfirmations();
     case Phase::kReleases:

@@ -13,11 +13,11 @@
 
 namespace consilium::coordinator {
 
-// What the coordinator knows beside the journal: it is the same in every life, and made again by the shell.
+// What the coordinator knows beside the journal, made again by the shell in every life.
 struct SecureSetting {
   std::uint64_t elements = 0;                       // of the update: values of the tensors that travel
   std::map<SiteName, crypto::RawPublicKey> roster;  // the sites' signing keys
-  Digest audit_head{};                              // of the coordinator's audit log
+  secagg::AuditPoint audit{};                       // of the coordinator's own log; AuditAdvanced tells how it grows
   friend bool operator==(const SecureSetting&, const SecureSetting&) = default;
 };
 
@@ -48,13 +48,13 @@ class SecureSession {
   // Whose answer the phase waits for.
   std::vector<SiteName> Awaited() const;
   // The question that the site has to answer now; nothing for who is not awaited.
-  std::optional<wire::SecureRequest> QuestionFor(const SiteName& site, const wire::TaskKey& task,
-                                                 const Digest& audit_head) const;
+  std::optional<wire::SecureRequest> QuestionFor(const SiteName& site, const wire::TaskKey& task) const;
   // Too few are left for the phase to end well: why, else "".
   std::string WhyHopeless() const;
   bool CanUnmask() const { return server_.CanUnmask(); }
-  // Ends the phase with those who answered.  Errors: FailedPrecondition: too few did, the session is over.
-  Status ClosePhase();
+  // Ends the phase with those who answered.  `audit`: the coordinator's log as it is now, which the survivors confirm.
+  // Errors: FailedPrecondition: too few did, the session is over.
+  Status ClosePhase(const secagg::AuditPoint& audit);
 
   std::vector<SiteName> cohort() const;
   std::vector<SiteName> survivors() const;

@@ -79,9 +79,11 @@ StatusOr<Project> ReadProject(const ConfigNode& node) {
   reader.Read("sites", &sites);
   ReadOperators(&reader, &project.operators);
   reader.ReadMap("site_policy", [&](ConfigReader& sample) {
-    std::string approval = "automatic";
+    std::string approval = "automatic", secure = "optional";
     sample.Read("min_cohort", &project.policy_min_cohort, Between<std::int64_t>(1, 100000));
     sample.Read("approval", &approval, OneOf({"automatic", "manual"}));
+    sample.Read("secure_aggregation", &secure, OneOf({"optional", "required"}));
+    project.policy_secure = secure == "required" ? policy::Demand::kRequired : policy::Demand::kOptional;
     project.policy_approval = approval == "manual" ? policy::Approval::kManual : policy::Approval::kAutomatic;
   });
   reader.Read("valid_days", &valid_days, Between<std::int64_t>(1, kDaysMax));
@@ -106,7 +108,8 @@ Json ProjectToJson(const Project& project) {
                {"operators", Json::object()},
                {"site_policy",
                 {{"min_cohort", project.policy_min_cohort},
-                 {"approval", project.policy_approval == policy::Approval::kManual ? "manual" : "automatic"}}},
+                 {"approval", project.policy_approval == policy::Approval::kManual ? "manual" : "automatic"},
+                 {"secure_aggregation", project.policy_secure == policy::Demand::kRequired ? "required" : "optional"}}},
                {"valid_days", project.valid_days},
                {"ca_valid_days", project.ca_valid_days}};
   for (const SiteName& site : project.sites) json["sites"].push_back(site.value());

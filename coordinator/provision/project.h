@@ -30,6 +30,7 @@ struct Project {
   // What the sample policy of the sites' kits says: a start, for each site to narrow and sign again.
   std::int64_t policy_min_cohort = 3;
   policy::Approval policy_approval = policy::Approval::kAutomatic;
+  policy::Demand policy_secure = policy::Demand::kOptional;
   int valid_days = 365;
   int ca_valid_days = 3650;
 };
@@ -38,7 +39,8 @@ struct Project {
 //   coordinator: {address: "coordinator.example.org:8443"}   # also: name, listen, hosts
 //   sites: [hospital-a, hospital-b]
 //   operators: {ann: [submit, view, abort], board: [view]}     # or names alone, who may do everything: [admin]
-//   site_policy: {min_cohort: 3, approval: automatic}           # of the sample in each site's kit
+//   site_policy: {min_cohort: 3, approval: automatic}           # of the sample in each site's kit; also:
+//                                                               # secure_aggregation: optional or required
 //   valid_days: 365
 //   ca_valid_days: 3650
 StatusOr<Project> ReadProject(const ConfigNode& node);

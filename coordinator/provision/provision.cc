@@ -60,11 +60,12 @@ Status MakeKit(const PeerName& party, Authority* authority, WallTime now, const 
   RETURN_IF_ERROR(transport::WriteKitFile(KitOf(party, authority->project()), folder));
   if (party.role != Role::kSite) return Status();
   const Project& project = authority->project();
-  RETURN_IF_ERROR(
-      WriteFileAtomic(policy::PolicyFilesIn(folder).text, policy::SamplePolicy({.project = project.name,
-                                                                                .coordinator = project.coordinator_name,
-                                                                                .min_cohort = project.policy_min_cohort,
-                                                                                .approval = project.policy_approval})));
+  RETURN_IF_ERROR(WriteFileAtomic(policy::PolicyFilesIn(folder).text,
+                                  policy::SamplePolicy({.project = project.name,
+                                                        .coordinator = project.coordinator_name,
+                                                        .min_cohort = project.policy_min_cohort,
+                                                        .approval = project.policy_approval,
+                                                        .secure_aggregation = project.policy_secure})));
   return policy::SignPolicy(folder, party, signing);
 }
 

@@ -9,6 +9,7 @@
 #include "comm/transport/kit.h"
 #include "privacy/pki/signer.h"
 #include "privacy/policy/audit_log.h"
+#include "privacy/secagg/messages.h"
 
 namespace consilium::coordinator {
 
@@ -24,6 +25,8 @@ class AuditTrail {
   // Storage: the job may not go on.
   Status Note(const JobId& job, const std::string& event, const Json& fields);
   Status NoteSubmission(const JobId& job, const Digest& contents, const std::string& by);
+  // What sites are told of it in a secure sum, to sign it and to keep it in logs of their own.
+  secagg::AuditPoint point() const { return {log_->size(), log_->head()}; }
   // Signs what is there.
   Status Close(const Status& outcome);
 

@@ -187,7 +187,8 @@ Status Coordinator::Listen() {
   server.blobs = blobs_.get();
   server.operators = desk_.get();
   const std::string address = server.address;
-  ASSIGN_OR_RETURN(transport_, transport::StartGrpcServer(std::move(server), this));
+  const auto listen = options_.listen ? options_.listen : transport::StartGrpcServer;
+  ASSIGN_OR_RETURN(transport_, listen(std::move(server), this));
   Log(LogLevel::kInfo, "listening",
       {{"address", address}, {"port", transport_->port()}, {"jobs", table_->jobs().size()}});
   return WriteJson(

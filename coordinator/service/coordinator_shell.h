@@ -6,10 +6,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "comm/transport/grpc/grpc_server.h"
 #include "comm/transport/kit.h"
 #include "coordinator/core/job_state.h"
 
@@ -28,6 +30,10 @@ struct CoordinatorOptions {
   std::size_t jobs_max = 4;             // that run at once
   std::uint64_t quota_bytes = 0;        // what jobs may be promised of the disk; 0: the disk alone decides
   WhenDone when_done = WhenDone::kStay;
+  // What is listened with; null: gRPC over mutual TLS.  Tests put something before it.
+  std::function<StatusOr<std::unique_ptr<transport::CoordinatorTransport>>(transport::GrpcServerOptions,
+                                                                           transport::CoordinatorEvents*)>
+      listen{};
 };
 
 // Goes on with every job in the state folder, and takes what operators submit.  Runs until job_file's job (without one:

@@ -70,6 +70,7 @@ StatusOr<SecureSetting> JobRunner::SettingOf() const {
   const Digest& model = machine_.state().phase() == Phase::kNew ? machine_.job().model.digest : state().model().digest;
   ASSIGN_OR_RETURN(setting.elements, SharedElements(services_.blobs->PathOf(model), federation_.personal));
   if (services_.signing_keys != nullptr) setting.roster = *services_.signing_keys;
+  if (services_.audit_point) setting.audit = services_.audit_point();
   return setting;
 }
 
@@ -113,6 +114,8 @@ void JobRunner::Heard(const SiteName& site, wire::SiteMessage message) {
 
 void JobRunner::Step(const Input& input) {
   if (dead_) return;
+  if (federation_.secure.enabled && services_.audit_point)
+    (void)machine_.Step(AuditAdvanced{services_.audit_point()}, services_.clock->Now());
   for (const Action& action : machine_.Step(input, services_.clock->Now())) {
     std::visit([this](const auto& alternative) { Execute(alternative); }, action);
     if (dead_) return;

@@ -35,6 +35,7 @@ struct RunnerServices {
   std::function<void()> finished;          // the job is over, its results are written
   std::function<void()> tidy_blobs;        // LiveBlobs() has shrunk: remove what no job needs
   std::function<Status(const std::string& event, const Json& fields)> audit;  // null: nobody keeps a log
+  std::function<secagg::AuditPoint()> audit_point;                            // of that log; null as well
 };
 
 // Strand-bound.

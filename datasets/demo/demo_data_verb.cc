@@ -20,6 +20,7 @@ struct Options {
   std::int64_t training_cases = HippocampusOptions().training_cases;
   std::int64_t heldout_cases = HippocampusOptions().heldout_cases;
   std::int64_t seed = 1;
+  std::int64_t sites = 3;
   bool one_brain = false;
 };
 
@@ -39,18 +40,25 @@ StatusOr<DemoSites> Make(const Options& options) {
     return InvalidArgument("--source and --one-brain exclude each other: give one of them");
   if (options.training_cases < 1 || options.heldout_cases < 1)
     return InvalidArgument("--training-cases and --heldout-cases must be at least 1");
+  if (options.sites < 1 || options.sites > static_cast<std::int64_t>(kDemoSitesMax))
+    return InvalidArgument("--sites must be between 1 and ", kDemoSitesMax);
+  const auto sites = static_cast<std::size_t>(options.sites);
   const std::filesystem::path source = SourceFolder(options);
   if (!source.empty())
     return MakeHippocampusSites({.source = source,
                                  .output = options.output,
                                  .training_cases = options.training_cases,
                                  .heldout_cases = options.heldout_cases,
-                                 .seed = static_cast<std::uint64_t>(options.seed)});
+                                 .seed = static_cast<std::uint64_t>(options.seed),
+                                 .site_names = DefaultSiteNames(sites),
+                                 .looks = DefaultScannerLooks(sites)});
   return MakeOneBrainSites({.templates = options.brain,
                             .output = options.output,
                             .cut = {.training_blocks_max = options.training_cases,
                                     .heldout_blocks_max = options.heldout_cases,
-                                    .seed = static_cast<std::uint64_t>(options.seed)}});
+                                    .seed = static_cast<std::uint64_t>(options.seed)},
+                            .site_names = DefaultSiteNames(sites),
+                            .looks = DefaultScannerLooks(sites)});
 }
 
 }  // namespace
@@ -59,7 +67,8 @@ int DemoDataVerb(const Arguments& arguments) {
   Options options;
   Command command(
       "consilium demo-data",
-      "Makes the folders of three hospitals with different scanners: training cases for each, and held-out cases\n"
+      "Makes the folders of hospitals, three unless you ask for others, with different scanners: training cases for "
+      "each, and held-out cases\n"
       "that nobody trains on. Takes $CONSILIUM_DATA/Dataset004_Hippocampus when it is there, otherwise one brain of\n"
       "the Debian package mricron-data, cut into blocks.",
       "consilium demo-data --output demo-data --training-cases 40 --heldout-cases 8");
@@ -69,6 +78,7 @@ int DemoDataVerb(const Arguments& arguments) {
   command.Option("--brain", &options.brain, "folder of ch2bet.nii.gz and aal.nii.gz");
   command.Option("--training-cases", &options.training_cases, "at each site; for the one brain, at most");
   command.Option("--heldout-cases", &options.heldout_cases, "at each site; for the one brain, at most");
+  command.Option("--sites", &options.sites, Concat("hospitals, 1 to ", kDemoSitesMax));
   command.Option("--seed", &options.seed, "of the split and the noise");
   return command.Run(arguments, [&]() -> Status {
     ASSIGN_OR_RETURN(const DemoSites made, Make(options));

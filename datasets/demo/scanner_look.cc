@@ -41,8 +41,9 @@ void BlurAxis(std::span<float> volume, const Shape3& shape, int axis, double sig
 
 }  // namespace
 
-std::vector<ScannerLook> DefaultScannerLooks() {
-  return {
+std::vector<ScannerLook> DefaultScannerLooks(std::size_t sites) {
+  CONSILIUM_CHECK(sites <= kDemoSitesMax, "the demonstration has looks for ", kDemoSitesMax, " sites");
+  std::vector<ScannerLook> looks = {
       {.scanner = "bright and soft", .gamma = 0.65, .blur_sigma_mm = 0.6, .noise = 0.015, .intensity_max = 255},
       {.scanner = "high contrast, smooth",
        .gamma = 1.0,
@@ -51,7 +52,11 @@ std::vector<ScannerLook> DefaultScannerLooks() {
        .noise = 0.01,
        .intensity_max = 1000},
       {.scanner = "dark and noisy", .gamma = 1.6, .noise = 0.05, .intensity_max = 4095},
+      {.scanner = "sharp, flat contrast", .gamma = 0.85, .s_curve = 3.0, .noise = 0.02, .intensity_max = 511},
+      {.scanner = "dark and soft", .gamma = 1.3, .blur_sigma_mm = 0.7, .noise = 0.02, .intensity_max = 2047},
   };
+  looks.resize(sites);
+  return looks;
 }
 
 IntensityRange RobustRange(std::span<const float> voxels) {

@@ -23,8 +23,10 @@ struct ScannerLook {
   double intensity_max = 1000;  // what 1 is written as; values are whole and at least 0
 };
 
-// Three that differ plainly: soft and bright, contrasty and smooth, dark and noisy.
-std::vector<ScannerLook> DefaultScannerLooks();
+// Of the first `sites` hospitals, at most kDemoSitesMax; they differ plainly: soft and bright, contrasty and smooth,
+// dark and noisy, ...
+inline constexpr std::size_t kDemoSitesMax = 5;
+std::vector<ScannerLook> DefaultScannerLooks(std::size_t sites = 3);
 
 struct IntensityRange {
   float low;

@@ -29,7 +29,12 @@ StatusOr<std::vector<std::int64_t>> SuggestPatch(const std::vector<Shape3>& shap
 
 }  // namespace
 
-std::vector<std::string> DefaultSiteNames() { return {"alder", "birch", "cedar"}; }
+std::vector<std::string> DefaultSiteNames(std::size_t sites) {
+  CONSILIUM_CHECK(sites <= kDemoSitesMax, "the demonstration has names for ", kDemoSitesMax, " sites");
+  std::vector<std::string> names = {"alder", "birch", "cedar", "dogwood", "elder"};
+  names.resize(sites);
+  return names;
+}
 
 Json ToJson(const DemoSites& sites) {
   Json json = {{"dataset", sites.dataset},

@@ -38,8 +38,8 @@ struct DemoSites {
   std::vector<DemoSite> sites;
 };
 
-// The names of the three hospitals of the demonstration.
-std::vector<std::string> DefaultSiteNames();
+// The names of the first `sites` hospitals of the demonstration, at most kDemoSitesMax.
+std::vector<std::string> DefaultSiteNames(std::size_t sites = 3);
 
 // As in sites.json; paths as they stand in `sites`.
 Json ToJson(const DemoSites& sites);

@@ -61,16 +61,30 @@ StatusOr<Federation> Federation::Start(const Workspace& workspace) {
   return federation;
 }
 
-Status Federation::KillAndRestart(const std::string& name) {
-  for (Member& member : members_) {
-    if (member.name != name) continue;
-    ::kill(member.process.pid(), SIGKILL);  // the process alone: its children must notice by themselves
-    ASSIGN_OR_RETURN(const ExitResult killed, member.process.Wait(std::chrono::seconds(10)));
-    if (killed.ok()) return Status();  // it had just ended by itself
-    ASSIGN_OR_RETURN(member.process, Subprocess::Start({.arguments = member.command, .output = member.log}));
-    return Status();
-  }
+StatusOr<Federation::Member*> Federation::Find(const std::string& name) {
+  for (Member& member : members_)
+    if (member.name == name) return &member;
   return NotFound("no process of the demo is called ", name);
+}
+
+StatusOr<ExitResult> Federation::Kill(Member* member) {
+  ::kill(member->process.pid(), SIGKILL);  // the process alone: its children must notice by themselves
+  return member->process.Wait(std::chrono::seconds(10));
+}
+
+Status Federation::KillAndRestart(const std::string& name) {
+  ASSIGN_OR_RETURN(Member* const member, Find(name));
+  ASSIGN_OR_RETURN(const ExitResult killed, Kill(member));
+  if (killed.ok()) return Status();  // it had just ended by itself
+  ASSIGN_OR_RETURN(member->process, Subprocess::Start({.arguments = member->command, .output = member->log}));
+  return Status();
+}
+
+Status Federation::KillForGood(const std::string& name) {
+  ASSIGN_OR_RETURN(Member* const member, Find(name));
+  RETURN_IF_ERROR(Kill(member).status());
+  std::erase_if(members_, [&](const Member& each) { return each.name == name; });
+  return Status();
 }
 
 Status Federation::CheckAlive() {

@@ -20,6 +20,8 @@ class Federation {
   // kill -9 of the coordinator or of a site's client, as a power cut would, and a start of the same command.  A
   // coordinator listens on the port that it had.
   Status KillAndRestart(const std::string& name);
+  // kill -9 of a site's client, which does not come back.
+  Status KillForGood(const std::string& name);
   // The coordinator ends by itself when the job is over, and the clients after it.
   Status WaitForEnd(Duration timeout);
 
@@ -31,6 +33,8 @@ class Federation {
     Subprocess process;
   };
   Status Start(const std::string& name, std::vector<std::string> command, const std::filesystem::path& log);
+  StatusOr<ExitResult> Kill(Member* member);
+  StatusOr<Member*> Find(const std::string& name);
   Status AwaitPort(const std::filesystem::path& state);
 
   std::vector<Member> members_;  // the coordinator first

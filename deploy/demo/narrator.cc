@@ -37,7 +37,34 @@ std::string Narrator::TellUpdate(const Json& event) {
 
 std::string Narrator::TellRound(const Json& event) {
   const std::string missing = Names(event, "missing");
-  return missing.empty() ? "" : "  closed without " + missing + ", which may join the next round";
+  if (missing.empty()) return "";
+  if (secret_ && event["missing"].size() == 1 && shared_.contains(missing))
+    return "  the sum goes on without " + missing +
+           ": the others held shares of its key, which take its masks out again";
+  if (secret_) return "  the sum goes on without " + missing;
+  return "  closed without " + missing + ", which may join the next round";
+}
+
+// What can be told of a round in which the coordinator sees noise.
+std::string Narrator::TellSecure(const std::string& kind, const Json& event) {
+  if (kind == "site_ready")
+    return Format("  %-12s is ready after %.0f s; its update stays there until the sum begins",
+                  Text(event, "site").c_str(), Number(event, "seconds"));
+  if (kind == "secure_answer" && Text(event, "stage") == "shares") shared_.insert(Text(event, "site"));
+  if (kind == "secure_session") {
+    shared_.clear();
+    return "  masked sum of " + Names(event, "sites") +
+           (Number(event, "session") > 1 ? ", begun anew with fresh keys and the same updates" : "");
+  }
+  if (kind == "secure_session_aborted") return "  this sum cannot end: " + Text(event, "why");
+  if (kind == "secure_answer_refused")
+    return "  " + Text(event, "site") + "'s part of the sum was refused: " + Text(event, "reason");
+  if (kind == "round_skipped")
+    return "  the round is lost, and the next begins from the same model: " + Text(event, "why");
+  if (kind == "model_published" && event.contains("metrics") && event["metrics"].is_object())
+    return Format("  unmasked: their sum alone; means over the sites: loss %6.3f   Dice %5.3f",
+                  Number(event["metrics"], "loss"), Number(event["metrics"], "dice"));
+  return "";
 }
 
 std::string Narrator::Tell(const Json& event) {
@@ -65,7 +92,7 @@ std::string Narrator::Tell(const Json& event) {
     succeeded_ = Text(event, "code") == "ok";
     message_ = Text(event, "message");
   }
-  return "";
+  return secret_ ? TellSecure(kind, event) : "";
 }
 
 }  // namespace consilium::demo

@@ -23,10 +23,10 @@ fs::path PredictionsOf(const Workspace& workspace, const std::string& site) {
   return workspace.site_state(site) / "jobs" / kJobName / "predictions";
 }
 
-Status DrawMontage(const Workspace& workspace, const fs::path& png) {
+Status DrawMontage(const Workspace& workspace, const std::map<std::string, double>& sites, const fs::path& png) {
   ASSIGN_OR_RETURN(const fs::path trainer, FindProgram("consilium-trainer"));
   std::vector<std::string> arguments = {trainer.string(), "montage", "--output", png.string()};
-  for (const std::string& site : workspace.sites) {
+  for (const auto& [site, dice] : sites) {
     const fs::path held_out = workspace.data(site) / "heldout";
     arguments.push_back("--site");
     arguments.push_back(Concat(site, "=", (held_out / "imagesTs").string(), ",", (held_out / "labelsTs").string(), ",",
@@ -52,16 +52,16 @@ StatusOr<DemoResult> Summarize(const Workspace& workspace, const FaultPlan& faul
   } catch (const Json::exception& error) {
     return DataLoss((job / "result.json").string(), " is not as expected: ", error.what());
   }
-  if (result.dice.size() != workspace.sites.size())
-    return Failed("only ", result.dice.size(), " of ", workspace.sites.size(),
-                  " hospitals reported their held-out Dice; see ", job.string(), "/events.jsonl");
+  for (const std::string& site : workspace.sites)
+    if (!faults.IsGone(site) && !result.dice.contains(site))
+      return Failed(site, " did not report its held-out Dice; see ", job.string(), "/events.jsonl");
   for (const auto& [site, dice] : result.dice) result.mean_dice += dice / static_cast<double>(result.dice.size());
   result.model = workspace.root / "model_final.safetensors";
   result.metrics = workspace.root / "metrics.jsonl";
   result.montage = workspace.root / "montage.png";
   RETURN_IF_ERROR(CopyFile(job / "model_final.safetensors", result.model));
   RETURN_IF_ERROR(CopyFile(job / "metrics.jsonl", result.metrics));
-  RETURN_IF_ERROR(DrawMontage(workspace, result.montage));
+  RETURN_IF_ERROR(DrawMontage(workspace, result.dice, result.montage));
   result.report = workspace.root / "report.html";
   RETURN_IF_ERROR(WriteReport(result, workspace, faults));
   RETURN_IF_ERROR(WriteJson(workspace.root / "result.json", ToJson(result, workspace)));
@@ -74,6 +74,7 @@ Json ToJson(const DemoResult& result, const Workspace& workspace) {
     sites[site] = {{"held_out_dice", dice}, {"predictions", PredictionsOf(workspace, site).string()}};
   return {{"dataset", workspace.dataset},
           {"one_brain", workspace.one_brain},
+          {"secure_aggregation", workspace.summing == Summing::kSecure},
           {"mean_held_out_dice", result.mean_dice},
           {"sites", sites},
           {"rounds", workspace.rounds},

@@ -11,7 +11,7 @@
 namespace consilium::demo {
 
 struct DemoResult {
-  std::map<std::string, double> dice;  // held-out foreground mean of each site
+  std::map<std::string, double> dice;  // held-out foreground mean of each site that is still there
   double mean_dice = 0;                // mean over sites
   std::string digest;                  // of the final weights
   double seconds = 0;                  // from the first process to the last

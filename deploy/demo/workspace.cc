@@ -1,7 +1,9 @@
 #include "deploy/demo/workspace.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 
 #include "comm/base/file.h"
 #include "comm/base/json.h"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr char kMarker[] = ".consilium-demo";
 constexpr char kHippocampus[] = "Dataset004_Hippocampus";
+constexpr std::int64_t kCohortMin = 3;
 
 // Runs one of our programs to its end; its output goes to a log whose tail is quoted when it fails.
 Status RunStep(const std::string& program, std::vector<std::string> arguments, const fs::path& log) {
@@ -58,9 +61,13 @@ Status ReadSites(Workspace* workspace) {
 }
 
 Status WriteProject(const Workspace& workspace) {
-  Json project = {{"name", "demo"},
-                  {"coordinator", {{"name", kCoordinatorName}, {"address", "localhost:8443"}}},
-                  {"sites", workspace.sites}};
+  // What each hospital's own policy will say: at least three in every average, and no update that is seen alone.
+  const bool secure = workspace.summing == Summing::kSecure;
+  Json project = {
+      {"name", "demo"},
+      {"coordinator", {{"name", kCoordinatorName}, {"address", "localhost:8443"}}},
+      {"sites", workspace.sites},
+      {"site_policy", {{"min_cohort", kCohortMin}, {"secure_aggregation", secure ? "required" : "optional"}}}};
   return WriteFileAtomic(workspace.root / "project.yaml", JsonToYaml(project));
 }
 
@@ -68,6 +75,18 @@ Status WriteProject(const Workspace& workspace) {
 Status WriteJob(const Workspace& workspace) {
   // A hospital of the one brain has too few cases for five folds.
   const Json fold = workspace.one_brain ? Json("all") : Json(0);
+  // Of three hospitals none may be missing; of more, one.
+  const std::size_t sites_min = std::max<std::size_t>(workspace.sites.size() - 1, kCohortMin);
+  Json federation = {{"rounds", workspace.rounds},
+                     {"mode", "close"},
+                     {"sites", {{"min", sites_min}, {"names", workspace.sites}}},
+                     {"round_deadline", workspace.sites.size() > kSitesMin ? "2m" : "3m"},
+                     {"local", {{"iterations", workspace.iterations}}},
+                     {"strategy", {{"name", "fedavg"}, {"weighting", "examples"}}}};
+  if (workspace.summing == Summing::kSecure) {
+    federation["mode"] = "secure";
+    federation["secure_aggregation"] = {{"enabled", true}, {"min_cohort", kCohortMin}};
+  }
   Json job = {{"name", kJobName},
               {"task", "segmentation"},
               {"data", {{"dataset", workspace.dataset}, {"configuration", "3d_fullres"}, {"fold", fold}}},
@@ -80,13 +99,7 @@ Status WriteJob(const Workspace& workspace) {
                 {"threads", 1},
                 {"learning_rate", 0.1},
                 {"momentum", 0.9}}},
-              {"federation",
-               {{"rounds", workspace.rounds},
-                {"mode", "close"},
-                {"sites", {{"min", 3}, {"names", workspace.sites}}},  // the kits' sample policy asks for 3
-                {"round_deadline", "3m"},
-                {"local", {{"iterations", workspace.iterations}}},
-                {"strategy", {{"name", "fedavg"}, {"weighting", "examples"}}}}}};
+              {"federation", std::move(federation)}};
   const std::string text =
       "# One job file drives train, simulate, submit and launch; see docs/job-file.md.\n" + JsonToYaml(job);
   RETURN_IF_ERROR(WriteFileAtomic(workspace.job_file(), text));
@@ -94,6 +107,13 @@ Status WriteJob(const Workspace& workspace) {
 }
 
 }  // namespace
+
+std::string HospitalsInWords(std::size_t count) {
+  constexpr const char* kWords[] = {"Three", "Four", "Five"};
+  static_assert(std::size(kWords) == kSitesMax - kSitesMin + 1);
+  return Concat(count < kSitesMin || count > kSitesMax ? std::to_string(count) : kWords[count - kSitesMin],
+                " hospitals");
+}
 
 fs::path FindSource(const DemoOptions& options) {
   if (!options.source.empty()) return options.source;
@@ -109,7 +129,8 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   workspace.root = fs::absolute(options.output).lexically_normal();
   const fs::path source = FindSource(options);
   workspace.one_brain = source.empty();
-  workspace.rounds = options.rounds > 0 ? options.rounds : 12;
+  workspace.summing = options.summing;
+  workspace.rounds = options.rounds > 0 ? options.rounds : options.sites > 3 ? 8 : 12;
   workspace.iterations = options.iterations > 0 ? options.iterations : 40;
 
   RETURN_IF_ERROR(MakeFresh(workspace.root));
@@ -118,9 +139,11 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
                  "demonstration of the\n"
                  "            machinery and no clinical result. Set CONSILIUM_DATA to use the hippocampus data set.\n";
   } else {
-    std::cerr << "data        " << source.string() << ", split into three hospitals with different scanners\n";
+    std::cerr << "data        " << source.string() << ", split into " << options.sites
+              << " hospitals with different scanners\n";
   }
-  std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "hospitals").string()};
+  std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "hospitals").string(), "--sites",
+                                    std::to_string(options.sites)};
   if (!workspace.one_brain) split.insert(split.end(), {"--source", source.string()});
   RETURN_IF_ERROR(RunStep("consilium-trainer", split, workspace.log("demo-data")));
 
@@ -128,6 +151,8 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
 
   std::cerr << "identities  a certificate authority and one kit per party in " << (workspace.root / "kits").string()
             << "\n";
+  std::cerr << "policy      each hospital's own, in its kit: an average is made of at least " << kCohortMin << " sites"
+            << (options.summing == Summing::kSecure ? ", and secure aggregation is required" : "") << "\n";
   RETURN_IF_ERROR(WriteProject(workspace));
   RETURN_IF_ERROR(
       RunStep("consilium",

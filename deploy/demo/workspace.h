@@ -10,14 +10,19 @@
 namespace consilium::demo {
 
 enum class Faults { kNone, kSome };
+enum class Summing { kPlain, kSecure };
+
+inline constexpr std::int64_t kSitesMin = 3, kSitesMax = 5;  // hospitals
 
 struct DemoOptions {
   std::filesystem::path output = "consilium-demo";
   std::filesystem::path
       source;               // a raw hippocampus data set; empty: $CONSILIUM_DATA, else the one brain of mricron-data
   std::int64_t rounds = 0;  // 0: the preset's
-  std::int64_t iterations = 0;    // optimizer steps a site takes in a round; 0: the preset's
-  Faults faults = Faults::kSome;  // kill the coordinator and a client on the way
+  std::int64_t iterations = 0;  // optimizer steps a site takes in a round; 0: the preset's
+  std::int64_t sites = kSitesMin;
+  Faults faults = Faults::kSome;       // kill the coordinator and a client on the way
+  Summing summing = Summing::kSecure;  // what the coordinator sees: masked vectors, or each site's update
 };
 
 // Paths inside the workspace.
@@ -29,6 +34,7 @@ struct Workspace {
   bool one_brain = false;                // the fallback: all cases were cut from one person's head
   std::int64_t rounds = 0;
   std::int64_t iterations = 0;
+  Summing summing = Summing::kSecure;
 
   std::filesystem::path data(const std::string& site) const { return root / "hospitals" / site; }
   std::filesystem::path site_state(const std::string& site) const { return root / "clients" / site; }
@@ -41,6 +47,9 @@ struct Workspace {
 
 inline constexpr char kJobName[] = "demo";
 inline constexpr char kCoordinatorName[] = "consortium";
+
+// "Three hospitals"
+std::string HospitalsInWords(std::size_t count);
 
 // The raw data set to split, or an empty path for the one-brain fallback.
 std::filesystem::path FindSource(const DemoOptions& options);

@@ -65,4 +65,24 @@ std::vector<std::string> ContradictionsOf(const AuditFindings& log, std::span<co
   return found;
 }
 
+std::vector<std::string> ForksNoted(std::span<const AuditFindings> logs) {
+  struct Note {
+    std::string by;
+    Digest head;
+  };
+  std::map<std::pair<std::string, std::uint64_t>, Note> noted;
+  std::set<std::string> told;
+  std::vector<std::string> forks;
+  for (const AuditFindings& log : logs)
+    for (const SeenHead& seen : log.seen) {
+      const auto& [at, first] = noted.emplace(std::pair(seen.party, seen.entries), Note{log.actor, seen.head});
+      const Note& note = at->second;
+      if (first || note.head == seen.head || !told.insert(seen.party).second) continue;
+      forks.push_back(Concat("'", seen.party, "' keeps two versions of its log: after ", seen.entries, " entries '",
+                             note.by, "' was told the head ", note.head.ToHex().substr(0, 16), "..., and '", log.actor,
+                             "' ", seen.head.ToHex().substr(0, 16), "..."));
+    }
+  return forks;
+}
+
 }  // namespace consilium::policy

@@ -116,7 +116,9 @@ std::string SamplePolicy(const SampleOptions& options) {
       "min_cohort: ",
       options.min_cohort,
       "              # an average is made of at least so many sites; 5 is advisable\n"
-      "secure_aggregation: optional  # required: the coordinator never sees this site's update alone\n"
+      "secure_aggregation: ",
+      options.secure_aggregation == Demand::kRequired ? "required" : "optional",
+      "  # required: the coordinator never sees this site's update alone\n"
       "differential_privacy:\n"
       "  demand: optional         # required: jobs without it are refused\n"
       "  epsilon_max: 8           # of a job that has it\n"

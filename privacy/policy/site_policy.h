@@ -48,6 +48,7 @@ struct SampleOptions {
   std::string project, coordinator;
   std::int64_t min_cohort = 3;
   Approval approval = Approval::kAutomatic;
+  Demand secure_aggregation = Demand::kOptional;
 };
 // What a new kit begins with: text with a comment at each key, meant to be read and narrowed.
 std::string SamplePolicy(const SampleOptions& options);

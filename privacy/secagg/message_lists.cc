@@ -64,7 +64,8 @@ Bytes Encode(const SurvivorList& list) {
   ByteWriter writer;
   writer.Put(static_cast<std::uint32_t>(list.survivors.size()));
   for (const Place place : list.survivors) writer.Put(place);
-  writer.PutRaw(list.audit_head.bytes);
+  writer.Put(list.audit.entries);
+  writer.PutRaw(list.audit.head.bytes);
   return std::move(writer).Take();
 }
 
@@ -73,8 +74,9 @@ StatusOr<SurvivorList> DecodeSurvivorList(ByteSpan bytes) {
   const std::uint32_t count = reader.GetCount(sizeof(Place));
   SurvivorList list;
   for (std::uint32_t i = 0; i < count && reader.status().ok(); ++i) list.survivors.push_back(reader.Get<Place>());
-  if (const ByteSpan raw = reader.GetRaw(list.audit_head.bytes.size()); !raw.empty())
-    std::memcpy(list.audit_head.bytes.data(), raw.data(), raw.size());
+  list.audit.entries = reader.Get<std::uint64_t>();
+  if (const ByteSpan raw = reader.GetRaw(list.audit.head.bytes.size()); !raw.empty())
+    std::memcpy(list.audit.head.bytes.data(), raw.data(), raw.size());
   RETURN_IF_ERROR(reader.Finish());
   return list;
 }

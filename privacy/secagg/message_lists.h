@@ -23,7 +23,7 @@ StatusOr<std::vector<SiteName>> DecodeNames(ByteSpan bytes);
 // Whom the coordinator has for survivors, and how far its audit log has come.
 struct SurvivorList {
   Places survivors;
-  Digest audit_head;
+  AuditPoint audit;
   friend bool operator==(const SurvivorList&, const SurvivorList&) = default;
 };
 Bytes Encode(const SurvivorList& list);

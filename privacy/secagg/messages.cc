@@ -12,6 +12,7 @@ template <std::size_t N>
   writer.PutRaw(bytes);
 }
 void Put(ByteWriter& writer, const Digest& digest) { writer.PutRaw(digest.bytes); }
+void Put(ByteWriter& writer, const AuditPoint& point) { writer.Put(point.entries), Put(writer, point.head); }
 void Put(ByteWriter& writer, const Share& share) {
   writer.Put(share.x);
   for (const std::uint64_t y : share.y) writer.Put(y);
@@ -23,6 +24,10 @@ void Get(ByteReader& reader, std::array<std::uint8_t, N>& bytes) {
   if (raw.size() == N) std::memcpy(bytes.data(), raw.data(), N);
 }
 void Get(ByteReader& reader, Digest& digest) { Get(reader, digest.bytes); }
+void Get(ByteReader& reader, AuditPoint& point) {
+  point.entries = reader.Get<std::uint64_t>();
+  Get(reader, point.head);
+}
 void Get(ByteReader& reader, Share& share) {
   share.x = reader.Get<ShareX>();
   for (std::uint64_t& y : share.y) y = reader.Get<std::uint64_t>();
@@ -67,7 +72,7 @@ Bytes SignedBytes(const Digest& context, const MaskedHead& head) {
 }
 Bytes SignedBytes(const Digest& context, const Places& survivors, const Confirmation& confirmation) {
   ByteWriter writer = Start("consilium secagg u3", context, confirmation.place);
-  Put(writer, DigestOf(survivors)), Put(writer, confirmation.audit_head);
+  Put(writer, DigestOf(survivors)), Put(writer, confirmation.audit);
   return std::move(writer).Take();
 }
 
@@ -102,7 +107,7 @@ Bytes Encode(const MaskedHead& message) {
 Bytes Encode(const Confirmation& message) {
   ByteWriter writer;
   writer.Put(message.place);
-  Put(writer, message.audit_head), Put(writer, message.signature);
+  Put(writer, message.audit), Put(writer, message.signature);
   return std::move(writer).Take();
 }
 Bytes Encode(const ShareRelease& message) {
@@ -144,7 +149,7 @@ StatusOr<Confirmation> DecodeConfirmation(ByteSpan bytes) {
   ByteReader reader(bytes);
   Confirmation message;
   message.place = reader.Get<Place>();
-  Get(reader, message.audit_head), Get(reader, message.signature);
+  Get(reader, message.audit), Get(reader, message.signature);
   RETURN_IF_ERROR(reader.Finish());
   return message;
 }

@@ -37,10 +37,18 @@ struct MaskedHead {
   friend bool operator==(const MaskedHead&, const MaskedHead&) = default;
 };
 
-// R3: the coordinator names the survivors; each of them signs the list, once.
+// How far the coordinator's audit log has come: after so many entries its head is this.
+struct AuditPoint {
+  std::uint64_t entries = 0;
+  Digest head;
+  friend bool operator==(const AuditPoint&, const AuditPoint&) = default;
+};
+
+// R3: the coordinator names the survivors; each of them signs the list, once, with the state of the coordinator's audit
+// log as it was told it.  All have to be told the same.
 struct Confirmation {
   Place place = 0;
-  Digest audit_head;  // of the coordinator's audit log, as the site saw it
+  AuditPoint audit;
   crypto::Signature signature{};
   friend bool operator==(const Confirmation&, const Confirmation&) = default;
 };

@@ -125,12 +125,13 @@ Status ServerSession::AddVector(const MaskedHead& head) {
   return Status();
 }
 
-Status ServerSession::CloseVectors() {
+Status ServerSession::CloseVectors(const AuditPoint& audit) {
   CONSILIUM_CHECK(phase_ == Phase::kVectors, "vectors are closed once");
   if (heads_.size() < shape_.survivors_min)
     return FailedPrecondition("only ", heads_.size(), " of ", shared_.size(), " sites sent their vectors; ",
                               shape_.survivors_min, " are needed");
   for (const auto& [place, head] : heads_) survivors_.push_back(place);
+  audit_ = audit;
   phase_ = Phase::kConfirmations;
   return Status();
 }
@@ -141,6 +142,8 @@ Status ServerSession::AddConfirmation(const Confirmation& confirmation) {
                       confirmation.signature))
     return Unauthenticated("the confirmation of '", NameOf(confirmation.place),
                            "' is not its signature of these survivors");
+  if (confirmation.audit != audit_)
+    return Unauthenticated("'", NameOf(confirmation.place), "' confirmed another audit log than it was told of");
   if (!confirmations_.emplace(confirmation.place, confirmation).second)
     return FailedPrecondition("'", NameOf(confirmation.place), "' has confirmed");
   return Status();

@@ -46,13 +46,15 @@ class ServerSession {
   // Ends a phase with those who answered.  Errors: FailedPrecondition when too few did: the session is to be aborted.
   Status CloseAdverts();
   Status CloseShares();
-  Status CloseVectors();
+  // `audit`: of the coordinator's own log; every survivor is told it, and signs it.
+  Status CloseVectors(const AuditPoint& audit);
   Status CloseConfirmations();
 
   // What a site is sent after the phase before was closed.
   std::vector<Advert> AdvertsFor(Place place) const;
   std::vector<SealedShares> SharesFor(Place place) const;
   const Places& survivors() const { return survivors_; }
+  const AuditPoint& audit() const { return audit_; }
   std::vector<Confirmation> ConfirmationsFor(Place place) const;
 
   // What another process needs to take up this session where the survivors have confirmed (phase kReleases): no
@@ -86,6 +88,7 @@ class ServerSession {
   std::map<Place, std::map<Place, SealedShares>> shares_;  // by sender, by receiver
   std::map<Place, MaskedHead> heads_;
   Places survivors_;
+  AuditPoint audit_;
   std::map<Place, Confirmation> confirmations_;
   std::map<Place, ShareRelease> releases_;
   std::set<Place> advertised_, shared_;  // after their phases were closed

@@ -8,7 +8,7 @@
 namespace consilium::secagg {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 2;  // 1 had no audit log's state
 constexpr std::size_t kNameBytesMax = 256;
 constexpr std::size_t kPartBytesMax = 16 << 20;
 
@@ -65,7 +65,7 @@ Bytes ServerSession::Transcript() const {
   std::vector<Confirmation> confirmations;
   for (const auto& [place, confirmation] : confirmations_) confirmations.push_back(confirmation);
   writer.PutBytes(EncodeConfirmations(confirmations));
-  writer.PutBytes(Encode(SurvivorList{survivors_, {}}));
+  writer.PutBytes(Encode(SurvivorList{survivors_, audit_}));
   return std::move(writer).Take();
 }
 
@@ -92,8 +92,8 @@ StatusOr<ServerSession> ServerSession::FromTranscript(ByteSpan bytes) {
     ASSIGN_OR_RETURN(const MaskedHead head, DecodeMaskedHead(parts[i]));
     RETURN_IF_ERROR(session.AddVector(head));
   }
-  RETURN_IF_ERROR(session.CloseVectors());
   ASSIGN_OR_RETURN(const SurvivorList survivors, DecodeSurvivorList(parts.back()));
+  RETURN_IF_ERROR(session.CloseVectors(survivors.audit));
   if (survivors.survivors != session.survivors_) return DataLoss("a transcript whose survivors sent no vectors");
   ASSIGN_OR_RETURN(const std::vector<Confirmation> confirmations, DecodeConfirmations(parts[parts.size() - 2]));
   for (const Confirmation& confirmation : confirmations) RETURN_IF_ERROR(session.AddConfirmation(confirmation));

@@ -17,27 +17,61 @@ struct Offered {
   Share share;
 };
 
-// The value at `x` of the polynomials through `shares`: what an honest share there would be.
-std::array<std::uint64_t, kLimbs> ValueAt(std::span<const Offered> shares, ShareX x) {
-  std::array<std::uint64_t, kLimbs> value{};
-  for (const Offered& one : shares) {
-    std::uint64_t numerator = 1, denominator = 1;
-    for (const Offered& other : shares) {
-      if (other.share.x == one.share.x) continue;
-      numerator = FieldMultiply(numerator, FieldSubtract(other.share.x, x));
-      denominator = FieldMultiply(denominator, FieldSubtract(other.share.x, one.share.x));
-    }
-    const std::uint64_t coefficient = FieldMultiply(numerator, FieldInverse(denominator));
-    for (std::size_t limb = 0; limb < kLimbs; ++limb)
-      value[limb] = FieldAdd(value[limb], FieldMultiply(coefficient, one.share.y[limb]));
+// Polynomials through shares at some points.  The same holders answer for many secrets, so what depends on the points
+// alone is computed once for each set of them: t^2 products, and t for each further point.
+class Points {
+ public:
+  // Null: no polynomial goes through these.
+  const Rebuilder* Through(std::span<const Offered> shares) {
+    std::vector<ShareX> xs;
+    for (const Offered& one : shares) xs.push_back(one.share.x);
+    if (rebuilder_ && xs == xs_) return &*rebuilder_;
+    xs_ = std::move(xs);
+    rebuilder_.reset();
+    weights_.clear(), coefficients_.clear();
+    if (StatusOr<Rebuilder> made = Rebuilder::For(xs_); made.ok()) rebuilder_ = *std::move(made);
+    return rebuilder_ ? &*rebuilder_ : nullptr;
   }
-  return value;
-}
+  // What an honest share at `x` would be, by the shares that Through() was last asked about; x is none of theirs.
+  std::array<std::uint64_t, kLimbs> ValueAt(std::span<const Offered> shares, ShareX x) {
+    const std::vector<std::uint64_t>& coefficients = CoefficientsAt(x);
+    std::array<std::uint64_t, kLimbs> value{};
+    for (std::size_t i = 0; i < shares.size(); ++i)
+      for (std::size_t limb = 0; limb < kLimbs; ++limb)
+        value[limb] = FieldAdd(value[limb], FieldMultiply(coefficients[i], shares[i].share.y[limb]));
+    return value;
+  }
+
+ private:
+  // Lagrange: prod_j (x_j - x) / (x_i - x) / prod_{j != i} (x_j - x_i).
+  const std::vector<std::uint64_t>& CoefficientsAt(ShareX x) {
+    const auto found = coefficients_.find(x);
+    if (found != coefficients_.end()) return found->second;
+    if (weights_.empty())
+      for (const ShareX own : xs_) {
+        std::uint64_t product = 1;
+        for (const ShareX other : xs_)
+          if (other != own) product = FieldMultiply(product, FieldSubtract(other, own));
+        weights_.push_back(FieldInverse(product));
+      }
+    std::uint64_t all = 1;
+    for (const ShareX other : xs_) all = FieldMultiply(all, FieldSubtract(other, x));
+    std::vector<std::uint64_t>& made = coefficients_[x];
+    for (std::size_t i = 0; i < xs_.size(); ++i)
+      made.push_back(FieldMultiply(FieldMultiply(all, FieldInverse(FieldSubtract(xs_[i], x))), weights_[i]));
+    return made;
+  }
+
+  std::vector<ShareX> xs_;
+  std::optional<Rebuilder> rebuilder_;
+  std::vector<std::uint64_t> weights_;
+  std::map<ShareX, std::vector<std::uint64_t>> coefficients_;
+};
 
 // Rebuilds one secret that `is_right` recognises.  Those whose shares are not on its polynomials go to `liars`.
 template <typename IsRight>
 std::optional<SecretBytes> RebuildOne(std::vector<Offered> offered, std::size_t threshold, const IsRight& is_right,
-                                      std::set<Place>* liars) {
+                                      Points* points, std::set<Place>* liars) {
   std::erase_if(offered, [&](const Offered& one) {  // not even in the field
     const bool outside =
         std::any_of(one.share.y.begin(), one.share.y.end(), [](std::uint64_t y) { return y >= kFieldPrime; });
@@ -48,16 +82,15 @@ std::optional<SecretBytes> RebuildOne(std::vector<Offered> offered, std::size_t 
   std::stable_partition(offered.begin(), offered.end(), [&](const Offered& one) { return !liars->contains(one.from); });
   Rng rng(1);
   for (int tries = 0; tries < kTriesMax && offered.size() >= threshold; ++tries) {
-    std::vector<ShareX> xs;
+    const std::span<const Offered> tried(offered.data(), threshold);
+    const Rebuilder* const rebuilder = points->Through(tried);
+    if (rebuilder == nullptr) return std::nullopt;
     std::vector<Share> shares;
-    for (std::size_t i = 0; i < threshold; ++i) xs.push_back(offered[i].share.x), shares.push_back(offered[i].share);
-    const StatusOr<Rebuilder> rebuilder = Rebuilder::For(xs);
-    if (!rebuilder.ok()) return std::nullopt;
+    for (const Offered& one : tried) shares.push_back(one.share);
     StatusOr<SecretBytes> secret = rebuilder->Rebuild(shares);
     if (secret.ok() && is_right(*secret)) {
-      const std::span<const Offered> good(offered.data(), threshold);
       for (std::size_t i = threshold; i < offered.size(); ++i)
-        if (ValueAt(good, offered[i].share.x) != offered[i].share.y) liars->insert(offered[i].from);
+        if (points->ValueAt(tried, offered[i].share.x) != offered[i].share.y) liars->insert(offered[i].from);
       return std::move(*secret);
     }
     if (offered.size() == threshold) break;
@@ -114,12 +147,13 @@ StatusOr<Unmasking> ServerSession::Unmask() {
   for (const auto& [from, release] : releases_)
     for (const ReleasedShare& released : release.shares) offered[released.of].push_back({from, released.share});
   Unmasking unmasking;
+  Points points;
   for (const Place place : shared_) {
     const Advert& advert = adverts_.at(place);
     if (std::binary_search(survivors_.begin(), survivors_.end(), place)) {
       std::optional<SecretBytes> seed = RebuildOne(
           offered[place], shape_.threshold,
-          [&](const SecretBytes& secret) { return CommitmentTo(context_, secret) == advert.commitment; },
+          [&](const SecretBytes& secret) { return CommitmentTo(context_, secret) == advert.commitment; }, &points,
           &unmasking.liars);
       if (!seed)
         return DataLoss("no shares rebuild the self-mask of '", NameOf(place),
@@ -131,7 +165,7 @@ StatusOr<Unmasking> ServerSession::Unmask() {
     std::optional<SecretBytes> seed = RebuildOne(
         offered[place], shape_.threshold,
         [&](const SecretBytes& secret) { return crypto::AgreementKey::FromSeed(secret)->public_key() == advert.mask; },
-        &unmasking.liars);
+        &points, &unmasking.liars);
     if (!seed)
       return DataLoss("no shares rebuild the mask key of '", NameOf(place),
                       "', which dropped out: it shared wrong ones, ", "or too many others lie");

@@ -45,7 +45,8 @@ class ConfirmedSite {
  public:
   const Confirmation& confirmation() const { return confirmation_; }
   // `confirmations`: what the coordinator says the survivors signed.  At least `threshold` of distinct survivors must
-  // be valid for exactly the list that this site confirmed, in a k-regular graph as many around this site. The caller
+  // be valid for exactly the list and the audit log's state that this site confirmed (a log of which two versions are
+  // kept ends here), in a k-regular graph as many around this site. The caller
   // makes "released (job, round)" durable before it sends what is returned, and never releases twice for one (job,
   // round): two releases could show one site's vector as a difference.
   StatusOr<ShareRelease> Release(std::span<const Confirmation> confirmations) &&;
@@ -63,8 +64,8 @@ class MaskedSite {
  public:
   const MaskedHead& head() const { return head_; }
   // Errors: FailedPrecondition when the list is not one that an honest coordinator can make: without this site, with
-  // one that never shared, out of order, or smaller than the session's floor.
-  StatusOr<ConfirmedSite> Confirm(const Places& survivors, const Digest& audit_head) &&;
+  // one that never shared, out of order, or smaller than the session's floor; or that keeps no audit log.
+  StatusOr<ConfirmedSite> Confirm(const Places& survivors, const AuditPoint& audit) &&;
 
  private:
   friend class MaskingSite;

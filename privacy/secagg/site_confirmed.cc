@@ -5,7 +5,7 @@
 
 namespace consilium::secagg {
 
-StatusOr<ConfirmedSite> MaskedSite::Confirm(const Places& survivors, const Digest& audit_head) && {
+StatusOr<ConfirmedSite> MaskedSite::Confirm(const Places& survivors, const AuditPoint& audit) && {
   const SessionShape& shape = view_->shape;
   if (!IsSortedAndBelow(survivors, view_->terms.cohort.size()))
     return FailedPrecondition("the survivors are not a list of distinct places of the cohort in order");
@@ -20,8 +20,9 @@ StatusOr<ConfirmedSite> MaskedSite::Confirm(const Places& survivors, const Diges
   if (view_->CountAround(survivors) < shape.threshold)
     return FailedPrecondition("only ", view_->CountAround(survivors), " survivors around us; ", shape.threshold,
                               " are needed");
+  if (audit.entries == 0) return FailedPrecondition("the coordinator tells nothing of its audit log");
   ConfirmedSite next;
-  next.confirmation_ = {.place = view_->place, .audit_head = audit_head};
+  next.confirmation_ = {.place = view_->place, .audit = audit};
   next.confirmation_.signature = view_->signing.Sign(SignedBytes(view_->context, survivors, next.confirmation_));
   next.view_ = std::move(view_);
   next.held_ = std::move(held_);
@@ -41,6 +42,10 @@ StatusOr<ShareRelease> ConfirmedSite::Release(std::span<const Confirmation> conf
       return Unauthenticated("the confirmation of '", member.name,
                              "' is not its signature of the survivors that we confirmed: ",
                              "the coordinator showed it other ones, or forged it");
+    if (confirmation.audit != confirmation_.audit)
+      return FailedPrecondition("the coordinator told '", member.name, "' of another audit log than us: after ",
+                                confirmation.audit.entries, " entries ", confirmation.audit.head, ", and after ",
+                                confirmation_.audit.entries, " entries ", confirmation_.audit.head);
     signers.push_back(confirmation.place);
   }
   std::sort(signers.begin(), signers.end());

@@ -25,7 +25,7 @@ struct SummedMetric {
   double bound = 1;  // larger ones are cut to it
 };
 // "clipped": the share of the update's values that were beyond the clip.
-inline constexpr std::array<SummedMetric, 2> kMetrics = {{{"clipped", 1.0}, {"loss", 1024.0}}};
+inline constexpr std::array<SummedMetric, 3> kMetrics = {{{"clipped", 1.0}, {"dice", 1.0}, {"loss", 1024.0}}};
 
 constexpr std::uint64_t DimensionFor(std::uint64_t elements) { return elements + 1 + 2 * kMetrics.size(); }
 

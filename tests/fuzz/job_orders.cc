@@ -17,7 +17,7 @@ using namespace coordinator;
 class JobOrders {
  public:
   explicit JobOrders(Choices* choices) : choices_(choices), machine_(JobMachine::Open(MakeJob(AnyJob())).value()) {
-    Started started{.secure = {.elements = 4}};
+    Started started{.secure = {.elements = 4, .roster = {}, .audit = {1, Sha256Of("log")}}};
     SeededEntropy entropy(1);
     for (const char* site : {"a", "b", "c"})
       started.secure.roster[SiteName(site)] = crypto::SigningKey::Generate(entropy).public_key();

@@ -57,7 +57,7 @@ void CoordinatorActor::Wake(bool power_was_lost) {
 
   hub::Started started;
   if (stage_->scenario.mode == "secure")
-    started.secure = {stage_->scenario.model_values, RosterOf(stage_->scenario), {}};
+    started.secure = {stage_->scenario.model_values, RosterOf(stage_->scenario), {1, Sha256Of("log")}};
   if (state().phase() != hub::Phase::kNew) {
     life_->blobs.RetainOnly(state().LiveBlobs(), {});
     if (!life_->blobs.Has(state().model().digest)) return stage_->witness.Hold("the model in force is gone");

@@ -30,7 +30,10 @@ StatusOr<LocalFederation> LocalFederation::Create(Options options) {
                         {"coordinator", {{"name", kCoordinatorParty}, {"address", "localhost:8443"}}},
                         {"sites", made.sites},
                         {"operators", made.operators},
-                        {"site_policy", {{"min_cohort", made.min_cohort}, {"approval", made.approval}}}};
+                        {"site_policy",
+                         {{"min_cohort", made.min_cohort},
+                          {"approval", made.approval},
+                          {"secure_aggregation", made.secure_aggregation}}}};
   RETURN_IF_ERROR(WriteFileAtomic(made.folder / "project.yaml", JsonToYaml(project)));
   const ProgramResult provisioned = RunProgram(
       {"consilium", "provision", (made.folder / "project.yaml").string(), "--output", (made.folder / "kits").string()},

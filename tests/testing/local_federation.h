@@ -30,6 +30,7 @@ class LocalFederation {
     std::vector<std::string> client_arguments;       // added to every client's command line
     std::int64_t min_cohort = 1;                     // of the sites' policies; the product's sample says 3
     std::string approval = "automatic";
+    std::string secure_aggregation = "optional";  // likewise
   };
 
   // Provisions the kits.
@@ -37,6 +38,8 @@ class LocalFederation {
 
   // Starts it on the port of its former life, if it had one, so that clients find it again.
   Status StartCoordinator();
+  // In its place one that the test runs itself.
+  void CoordinatorIsAt(int port) { port_ = port; }
   // `data` is read by the site's trainer; remembered for a restart.
   Status StartClient(const std::string& site, const std::filesystem::path& data);
   Status RestartClient(const std::string& site) { return StartClient(site, data_.at(site)); }

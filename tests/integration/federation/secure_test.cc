@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr std::int64_t kValues = 300 * 1000 + 7;
-constexpr std::uintmax_t kMaskedBytes = 4 * (kValues + 5);  // and the weight, and two numbers for each of two metrics
+constexpr std::uintmax_t kMaskedBytes = 4 * (kValues + 7);  // and the weight, and two numbers for each of three metrics
+
 class SecureTrial {
  public:
   SecureTrial(const std::vector<std::string>& sites, const std::string& federation) : sites_(sites) {

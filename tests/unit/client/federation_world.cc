@@ -127,6 +127,7 @@ class World {
         records.empty() ? hub::JobMachine::Open(NewJob()).value() : hub::JobMachine::Restore(records).value();
     hub::Started started;
     started.secure.elements = kValues;
+    started.secure.audit = {1, Sha256Of("log")};
     for (const auto& [site, key] : keys_) started.secure.roster[site] = key.public_key();
     StepCoordinator(started);
   }

@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Narrator, TellsRoundsFromOneAndNumbersAsPeopleReadThem) {
-  Narrator narrator(12);
+  Narrator narrator(12, Summing::kPlain);
   EXPECT_EQ(narrator.Tell({{"event", "round_opened"}, {"round", 0}}), "round 1 of 12");
   const std::string update = narrator.Tell({{"event", "update_accepted"},
                                             {"site", "alder"},
@@ -31,10 +31,26 @@ TEST(Narrator, TellsRoundsFromOneAndNumbersAsPeopleReadThem) {
 }
 
 TEST(Narrator, SurvivesEventsOfAnyShape) {
-  Narrator narrator(3);
+  Narrator narrator(3, Summing::kSecure);
   EXPECT_EQ(narrator.Tell(Json::object()), "");
   EXPECT_EQ(narrator.Tell({{"event", 7}}), "");
   EXPECT_NE(narrator.Tell({{"event", "update_accepted"}, {"metrics", "none"}}), "");
+}
+
+TEST(Narrator, OfASecretSumTellsTheMeansAndWhatItGoesOnWithout) {
+  Narrator narrator(8, Summing::kSecure);
+  EXPECT_THAT(narrator.Tell({{"event", "site_ready"}, {"site", "alder"}, {"seconds", 9.6}}),
+              HasSubstr("alder        is ready after 10 s; its update stays there"));
+  EXPECT_THAT(narrator.Tell({{"event", "secure_session"}, {"session", 1}, {"sites", {"a", "b"}}}),
+              HasSubstr("masked sum of a, b"));
+  EXPECT_THAT(narrator.Tell({{"event", "round_closed"}, {"missing", {"b"}}}), ::testing::EndsWith("goes on without b"));
+  EXPECT_EQ(narrator.Tell({{"event", "secure_answer"}, {"stage", "shares"}, {"site", "b"}}), "");
+  EXPECT_THAT(narrator.Tell({{"event", "round_closed"}, {"missing", {"b"}}}),
+              HasSubstr("goes on without b: the others held shares of its key"));
+  EXPECT_THAT(narrator.Tell({{"event", "model_published"}, {"metrics", {{"loss", 0.25}, {"dice", 0.5}}}}),
+              HasSubstr("loss  0.250   Dice 0.500"));
+  EXPECT_THAT(narrator.Tell({{"event", "secure_session"}, {"session", 2}, {"sites", {"a"}}}),
+              HasSubstr("begun anew with fresh keys"));
 }
 
 TEST(Table, ShowsWhoIsAwayWhoIsAwaitedAndHowFarEachIs) {

@@ -14,7 +14,8 @@ using ::testing::Not;
 
 TEST(Report, HoldsTheDiceTheCurvesTheKillsAndThePicture) {
   const testing::ScratchFolder scratch;
-  const Workspace workspace = {.root = scratch / "demo", .sites = {"alder", "birch"}, .patch_size = {}, .rounds = 2};
+  Workspace workspace = {.root = scratch / "demo", .sites = {"alder", "birch", "cedar"}, .patch_size = {}, .rounds = 3};
+  workspace.summing = Summing::kPlain;
   ASSERT_TRUE(MakeDirectories(workspace.root).ok());
   DemoResult result = {.dice = {{"alder", 0.8}, {"birch", 0.9}}, .mean_dice = 0.85, .digest = "abc", .seconds = 12};
   result.metrics = workspace.root / "metrics.jsonl";
@@ -26,7 +27,7 @@ TEST(Report, HoldsTheDiceTheCurvesTheKillsAndThePicture) {
     lines += Json({{"round", round}, {"sites", {{"alder", site}}}}).dump() + "\n";  // birch reports nothing
   ASSERT_TRUE(WriteFileAtomic(result.metrics, std::string_view(lines)).ok());
   ASSERT_TRUE(WriteFileAtomic(result.montage, std::string_view("png")).ok());
-  FaultPlan faults = FaultPlan::For(3, "consortium", "birch");
+  FaultPlan faults = FaultPlan::For(workspace);
   ASSERT_TRUE(faults.Due({{"event", "update_accepted"}, {"round", 1}}));
 
   ASSERT_TRUE(WriteReport(result, workspace, faults).ok());
@@ -36,6 +37,25 @@ TEST(Report, HoldsTheDiceTheCurvesTheKillsAndThePicture) {
   EXPECT_THAT(html, HasSubstr("consortium killed"));
   EXPECT_THAT(html, HasSubstr("base64,cG5n"));
   EXPECT_THAT(html, Not(HasSubstr("one brain")));
+  EXPECT_THAT(html, Not(HasSubstr("summed in secret")));
+}
+
+TEST(Report, OfASecretRunShowsTheMeansThatTheSumsTold) {
+  const testing::ScratchFolder scratch;
+  const Workspace workspace = {.root = scratch / "demo", .sites = {"a", "b", "c"}, .patch_size = {}, .rounds = 1};
+  ASSERT_TRUE(MakeDirectories(workspace.root).ok());
+  DemoResult result = {.dice = {{"a", 0.8}}, .mean_dice = 0.8, .digest = "abc", .seconds = 12};
+  result.metrics = workspace.root / "metrics.jsonl";
+  result.montage = workspace.root / "montage.png";
+  result.report = workspace.root / "report.html";
+  const Json line = {{"round", 0}, {"mean", {{"loss", 0.125}, {"dice", 0.5}}}, {"sites", {{"a", {{"bytes", 5}}}}}};
+  ASSERT_TRUE(WriteFileAtomic(result.metrics, std::string_view(line.dump() + "\n")).ok());
+  ASSERT_TRUE(WriteFileAtomic(result.montage, std::string_view("png")).ok());
+  ASSERT_TRUE(WriteReport(result, workspace, FaultPlan()).ok());
+  const std::string html = ReadFile(result.report).value();
+  EXPECT_THAT(html, HasSubstr("Updates were summed in secret"));
+  EXPECT_THAT(html, HasSubstr("mean of the sites"));
+  EXPECT_THAT(html, HasSubstr("Three hospitals, one U-Net"));
 }
 
 TEST(Report, MetricsThatAreNotJsonAreAnErrorThatNamesTheFile) {

@@ -196,6 +196,22 @@ TEST(AuditLog, TwoPartiesThatSayEachOthersHeadsFindEveryForkCutAndReplacement) {
               ElementsAre(HasSubstr("there are two versions of this log")));
 }
 
+TEST(AuditLog, OfWhichTwoSitesWereToldTwoVersionsIsFoundInTheirLogsAlone) {
+  const testing::ScratchFolder scratch;
+  const auto told = [&](const std::string& site, std::uint64_t entries, const std::string& head) {
+    const auto log = AuditLog::Open({.path = scratch / site, .actor = site}).value();
+    EXPECT_TRUE(log->NoteHead("consortium", entries, Sha256Of(head)).ok());
+  };
+  const auto forks = [&] {
+    return ForksNoted(std::vector<AuditFindings>{CheckAuditFile(scratch / "alpha", {}).value(),
+                                                 CheckAuditFile(scratch / "beta", {}).value()});
+  };
+  told("alpha", 7, "seven"), told("beta", 7, "seven"), told("beta", 9, "nine");
+  EXPECT_THAT(forks(), IsEmpty());
+  told("alpha", 9, "another nine"), told("alpha", 11, "x"), told("beta", 11, "y");
+  EXPECT_THAT(forks(), ElementsAre(HasSubstr("'consortium' keeps two versions of its log: after 9 entries 'alpha'")));
+}
+
 TEST(AuditLog, AnEntryOfAnotherWriterDoesNotBelong) {
   Book book;
   book.Fill();

@@ -120,6 +120,25 @@ TEST(LyingCoordinator, CannotShowTwoListsOfSurvivorsAndGetBothShares) {
         << place;
 }
 
+TEST(LyingCoordinator, CannotTellSitesOfTwoVersionsOfItsAuditLogOrOfNone) {
+  const auto with = [](std::function<void(Place, AuditPoint&)> change) {
+    Cohort cohort(5, 4, 12);
+    return RunSession(cohort, {}, {.audit = std::move(change)});
+  };
+  const Outcome forked = with([](Place to, AuditPoint& audit) {
+    if (to >= 3) audit.head = Sha256Of("the other version");
+  });
+  EXPECT_TRUE(forked.released.empty());
+  for (Place place = 0; place < 5; ++place)
+    EXPECT_THAT(forked.refusals.at(place).message(), HasSubstr("of another audit log than us: after 12 entries"));
+  // The same head after another number of entries is another log as well.
+  EXPECT_TRUE(with([](Place to, AuditPoint& audit) { audit.entries += to == 1; }).released.empty());
+  ExpectRefusal(with([](Place to, AuditPoint& audit) {
+                  if (to == 2) audit = {};
+                }),
+                2, "tells nothing of its audit log");
+}
+
 TEST(LyingCoordinator, CannotDoWithFewerConfirmationsOrForgedOnes) {
   const auto with = [](std::function<void(std::vector<Confirmation>&)> change) {
     Cohort cohort(5, 4, 8);
@@ -132,7 +151,7 @@ TEST(LyingCoordinator, CannotDoWithFewerConfirmationsOrForgedOnes) {
   ExpectRefusal(with([](auto& c) { c.resize(3); }), 0, "only 3 survivors around us confirmed");
   ExpectRefusal(with([](auto& c) { c.resize(3), c.push_back(c[2]); }), 0, "came twice");
   ExpectRefusal(with([](auto& c) { c[1].signature[5] ^= 1; }), 0, "'site-0001' is not its signature");
-  ExpectRefusal(with([](auto& c) { c[1].audit_head = Sha256Of("another log"); }), 0,
+  ExpectRefusal(with([](auto& c) { c[1].audit.head = Sha256Of("another log"); }), 0,
                 "'site-0001' is not its signature");
   ExpectRefusal(with([](auto& c) { c[1].place = 7; }), 0, "place 7");
 }

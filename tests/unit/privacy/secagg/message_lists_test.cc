@@ -23,7 +23,7 @@ std::vector<Body> Bodies() {
                                             {.from = 2, .to = 1, .nonce = {}, .sealed = Bytes(100, 8)}};
   const std::vector<Confirmation> confirmations = {{.place = 1}, {.place = 2}};
   const std::vector<SiteName> names = {SiteName("a"), SiteName("hospital-b")};
-  const SurvivorList list{{0, 2, 5}, Sha256Of("log")};
+  const SurvivorList list{{0, 2, 5}, {7, Sha256Of("log")}};
   EXPECT_EQ(DecodeAdverts(EncodeAdverts(adverts)).value(), adverts);
   EXPECT_EQ(DecodeShares(EncodeShares(shares)).value(), shares);
   EXPECT_EQ(DecodeConfirmations(EncodeConfirmations(confirmations)).value(), confirmations);
@@ -77,9 +77,11 @@ TEST(MessageLists, ATranscriptIsCheckedAgainWhenItIsRead) {
       masked.push_back(std::move(sharing[i]).Open(server.SharesFor(i)).value().Seal(Sha256Of("v")));
       ASSERT_TRUE(server.AddVector(masked[i].head()).ok());
     }
-    ASSERT_TRUE(server.CloseVectors().ok());
+    ASSERT_TRUE(server.CloseVectors({1, Sha256Of("log")}).ok());
     for (MaskedSite& site : masked)
-      ASSERT_TRUE(server.AddConfirmation(std::move(site).Confirm(server.survivors(), {}).value().confirmation()).ok());
+      ASSERT_TRUE(
+          server.AddConfirmation(std::move(site).Confirm(server.survivors(), server.audit()).value().confirmation())
+              .ok());
     ASSERT_TRUE(server.CloseConfirmations().ok());
     transcript = server.Transcript();
   }

@@ -27,7 +27,7 @@ TEST(Messages, DecodeAfterEncodeIsTheMessageAndEveryTruncationIsAnError) {
   ExpectExact(SealedShares{.from = 1, .to = 2, .nonce = {3}, .sealed = {1, 2, 3}}, &DecodeSealedShares);
   ExpectExact(MaskedHead{.place = 1, .vector = Sha256Of("v"), .sharers = Sha256Of("s"), .signature = {4}},
               &DecodeMaskedHead);
-  ExpectExact(Confirmation{.place = 5, .audit_head = Sha256Of("a"), .signature = {8}}, &DecodeConfirmation);
+  ExpectExact(Confirmation{.place = 5, .audit = {7, Sha256Of("a")}, .signature = {8}}, &DecodeConfirmation);
   ExpectExact(ShareRelease{.from = 2,
                            .shares = {{.of = 0, .share = {.x = 3, .y = {1, 2, 3, 4, 5}}},
                                       {.of = 4, .kind = SecretKind::kPairKey, .share = {.x = 3}}}},

@@ -61,26 +61,29 @@ Outcome RunSession(Cohort& cohort, const std::map<Place, Until>& until, const Mi
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += vector[i];
     masked.emplace(place, std::move(sealed));
   }
-  if (Status closed = server.CloseVectors(); !closed.ok()) return abort(closed);
+  if (Status closed = server.CloseVectors({12, Sha256Of("audit")}); !closed.ok()) return abort(closed);
   outcome.survivors = server.survivors();
 
+  const bool lied = mischief.survivors || mischief.audit;
   std::map<Place, ConfirmedSite> confirmed;
   for (auto& [place, site] : masked) {
     if (!lives(place, Until::kConfirmation)) continue;
     Places survivors = server.survivors();
     if (mischief.survivors) mischief.survivors(place, survivors);
-    StatusOr<ConfirmedSite> next = std::move(site).Confirm(survivors, Sha256Of("audit"));
+    AuditPoint audit = server.audit();
+    if (mischief.audit) mischief.audit(place, audit);
+    StatusOr<ConfirmedSite> next = std::move(site).Confirm(survivors, audit);
     if (!next.ok()) {
       outcome.refusals[place] = next.status();
       continue;
     }
     const Confirmation confirmation = DecodeConfirmation(Encode(next->confirmation())).value();
     confirmed.emplace(place, *std::move(next));
-    // A coordinator that lied about the survivors would keep what is signed for the lie.
-    if (Status added = server.AddConfirmation(confirmation); !added.ok() && !mischief.survivors) return abort(added);
+    // A coordinator that lied about the list would keep what is signed for the lie.
+    if (Status added = server.AddConfirmation(confirmation); !added.ok() && !lied) return abort(added);
   }
   std::vector<Confirmation> shown;
-  if (mischief.survivors) {
+  if (lied) {
     for (const auto& [place, site] : confirmed) shown.push_back(site.confirmation());
   } else if (Status closed = server.CloseConfirmations(); !closed.ok()) {
     return abort(closed);
@@ -90,7 +93,7 @@ Outcome RunSession(Cohort& cohort, const std::map<Place, Until>& until, const Mi
 
   for (auto& [place, site] : confirmed) {
     if (!lives(place, Until::kAll)) continue;
-    std::vector<Confirmation> confirmations = mischief.survivors ? shown : server.ConfirmationsFor(place);
+    std::vector<Confirmation> confirmations = lied ? shown : server.ConfirmationsFor(place);
     if (mischief.confirmations) mischief.confirmations(place, confirmations);
     StatusOr<ShareRelease> release = std::move(site).Release(confirmations);
     if (!release.ok()) {
@@ -99,7 +102,7 @@ Outcome RunSession(Cohort& cohort, const std::map<Place, Until>& until, const Mi
     }
     outcome.released.insert(place);
     if (mischief.release) mischief.release(*release);
-    if (mischief.survivors) continue;
+    if (lied) continue;
     if (Status added = server.AddRelease(DecodeShareRelease(Encode(*release)).value()); !added.ok())
       return abort(added);
   }

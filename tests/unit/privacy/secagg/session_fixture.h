@@ -55,6 +55,7 @@ struct Mischief {
   std::function<void(Place to, std::vector<Advert>&)> adverts;
   std::function<void(Place to, std::vector<SealedShares>&)> shares;
   std::function<void(Place to, Places&)> survivors;
+  std::function<void(Place to, AuditPoint&)> audit;
   std::function<void(Place to, std::vector<Confirmation>&)> confirmations;
   std::function<void(ShareRelease&)> release;  // a lying site
   // Once the survivors have confirmed, another server goes on from the transcript of the first.

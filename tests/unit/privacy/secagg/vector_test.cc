@@ -76,9 +76,9 @@ struct RealSum {
       EXPECT_TRUE(server.AddVector(masked[i].head()).ok());
       vectors.push_back(std::move(words));
     }
-    EXPECT_TRUE(server.CloseVectors().ok());
+    EXPECT_TRUE(server.CloseVectors({1, Sha256Of("log")}).ok());
     for (MaskedSite& site : masked) {
-      confirmed.push_back(std::move(site).Confirm(server.survivors(), {}).value());
+      confirmed.push_back(std::move(site).Confirm(server.survivors(), server.audit()).value());
       EXPECT_TRUE(server.AddConfirmation(confirmed.back().confirmation()).ok());
     }
     EXPECT_TRUE(server.CloseConfirmations().ok());
