@@ -144,6 +144,8 @@ StatusOr<Workspace> PrepareWorkspace(const DemoOptions& options) {
   }
   std::vector<std::string> split = {"demo-data", "--output", (workspace.root / "hospitals").string(), "--sites",
                                     std::to_string(options.sites)};
+  // The hippocampus data set has 200 labelled cases: enough for four hospitals of 48.
+  if (options.sites > 4) split.insert(split.end(), {"--training-cases", "30"});
   if (!workspace.one_brain) split.insert(split.end(), {"--source", source.string()});
   RETURN_IF_ERROR(RunStep("consilium-trainer", split, workspace.log("demo-data")));
 
