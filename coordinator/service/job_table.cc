@@ -178,10 +178,12 @@ Status JobTable::OpenRunner(JobEntry* entry) {
   services.die = [this, job](const Status& status) { OnStopped(job, status); };
   services.finished = [this, job] { OnFinished(job); };
   services.tidy_blobs = [this, job] { Tidy(&jobs_.at(job)); };
-  if (hands_.audit != nullptr) services.audit_point = [this] { return hands_.audit->point(); };
-  services.audit = [this, job](const std::string& event, const Json& fields) {
-    return hands_.audit->Note(job, event, fields);
-  };
+  if (hands_.audit != nullptr) {
+    services.audit = [this, job](const std::string& event, const Json& fields) {
+      return hands_.audit->Note(job, event, fields);
+    };
+    services.audit_point = [this] { return hands_.audit->point(); };
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<JobRunner> runner, OpenJob(FolderOf(job), entry->submission, std::move(services)));
   if (entry->runner) graveyard_.push_back(std::move(entry->runner));
   entry->runner = std::move(runner);
