@@ -8,11 +8,11 @@
 
 namespace consilium {
 
-Status WriteAll(int descriptor, ByteSpan bytes) {
+Status WriteAll(int descriptor, ByteSpan bytes, const std::string& what) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "writing");
+    if (written < 0) return ErrnoStatus(errno, what);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
   return Status();

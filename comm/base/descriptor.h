@@ -9,8 +9,9 @@
 
 namespace consilium {
 
-// `descriptor` is an open file.  Errors: that of the system call, "reading" or "writing": name the file around it.
-Status WriteAll(int descriptor, ByteSpan bytes);
+// `descriptor` is an open file.  Errors: that of the system call, behind `what` ("writing PATH"); behind "reading" or
+// "writing" where there is none: name the file around it.
+Status WriteAll(int descriptor, ByteSpan bytes, const std::string& what);
 Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes);
 // Fills `out` as far as the file goes; how many bytes that were.
 StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out);

@@ -53,7 +53,7 @@ StatusOr<AtomicFile> AtomicFile::Create(fs::path path, int mode) {
 }
 
 Status AtomicFile::Write(ByteSpan bytes) {
-  if (failure_.ok()) failure_ = Annotate(WriteAll(descriptor_, bytes), path_.string());
+  if (failure_.ok()) failure_ = WriteAll(descriptor_, bytes, "writing " + path_.string());
   return failure_;
 }
 

@@ -106,7 +106,7 @@ Status AuditLog::Append(const std::string& type, Json detail) {
                       .previous = head_};
   const off_t before = ::lseek(descriptor_, 0, SEEK_END);
   const std::string what = "writing " + options_.path.string();
-  Status status = Annotate(WriteAll(descriptor_, AsBytes(ToLine(entry) + "\n")), what);
+  Status status = WriteAll(descriptor_, AsBytes(ToLine(entry) + "\n"), what);
   if (status.ok() && ::fdatasync(descriptor_) != 0) status = ErrnoStatus(errno, what);
   if (!status.ok()) {
     // What was half written must not stand before the next entry.

@@ -102,7 +102,7 @@ Status ReleaseLedger::Charge(const std::string& dataset, const wire::TaskKey& ta
   const off_t before = ::lseek(descriptor_, 0, SEEK_END);
   const Json line = {
       {"dataset", dataset}, {"task", Text(task)}, {"round", round}, {"time", FormatUtc(clock_->WallNow())}};
-  Status status = Annotate(WriteAll(descriptor_, AsBytes(line.dump() + "\n")), what);
+  Status status = WriteAll(descriptor_, AsBytes(line.dump() + "\n"), what);
   if (status.ok() && ::fdatasync(descriptor_) != 0) status = ErrnoStatus(errno, what);
   if (!status.ok()) {
     if (::ftruncate(descriptor_, before) != 0)

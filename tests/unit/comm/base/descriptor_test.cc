@@ -17,14 +17,14 @@ TEST(Descriptor, WhatIsWrittenAtAPlaceIsReadThereAsFarAsTheFileGoes) {
   const testing::ScratchFolder scratch;
   const std::string path = (scratch / "file").string();
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  ASSERT_TRUE(WriteAll(descriptor, AsBytes("0123456789")).ok());
+  ASSERT_TRUE(WriteAll(descriptor, AsBytes("0123456789"), "writing it").ok());
   ASSERT_TRUE(WriteAt(descriptor, 3, AsBytes("abc")).ok());
   Bytes out(20);
   EXPECT_EQ(ReadAt(descriptor, 2, out).value(), 8u);
   EXPECT_EQ(std::string(out.begin(), out.begin() + 8), "2abc6789");
   EXPECT_EQ(ReadAt(descriptor, 50, out).value(), 0u);
   ::close(descriptor);
-  EXPECT_FALSE(WriteAll(descriptor, AsBytes("closed")).ok());
+  EXPECT_FALSE(WriteAll(descriptor, AsBytes("closed"), "writing it").ok());
   EXPECT_FALSE(WriteAt(descriptor, 0, AsBytes("closed")).ok());
   EXPECT_FALSE(ReadAt(descriptor, 0, out).ok());
 }
