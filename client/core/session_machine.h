@@ -140,6 +140,7 @@ class SessionMachine {
   void RefuseSum(const wire::TaskKey& task, std::uint32_t session, const Status& why);
   void DeliverSecure(const Outcome& outcome);
   void OnMaskedUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved);
+  void SayAnswer(wire::SecureAnswer answer);
   void SayReady(const wire::TaskKey& task);
 
   std::uint64_t Arm(Duration after);

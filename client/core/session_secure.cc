@@ -11,6 +11,11 @@ Json SumJson(const wire::TaskKey& task, std::uint32_t session) {
   return {{"job", task.job.value()}, {"round", ToInt(task.round)}, {"session", session}};
 }
 
+Status ReleasedBefore(const wire::TaskKey& task) {
+  return PermissionDenied("job '", task.job, "': this site has released its shares of round ", task.round,
+                          " before, and does so once; a job that is to be repeated needs another name");
+}
+
 }  // namespace
 
 // Before any training: what this site would refuse in the end.
@@ -25,9 +30,7 @@ std::optional<GaveUp> SessionMachine::WhyNoSum(const wire::Task& task, const wir
                                                         "least ",
                                                         options_.secure->min_cohort)};
   if (state_.HasReleased(task.task.job, task.task.round))
-    return GaveUp{StatusCode::kPermissionDenied,
-                  Concat("this site has released its shares of round ", task.task.round, " of job '", task.task.job,
-                         "' before, and does so once; a job that is to be repeated needs another name")};
+    return GaveUp{StatusCode::kPermissionDenied, ReleasedBefore(task.task).message()};
   return std::nullopt;
 }
 
@@ -42,28 +45,28 @@ SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::
   return work;
 }
 
+void SessionMachine::SayAnswer(wire::SecureAnswer answer) {
+  deliveries_[answer.task].said = true;
+  actions_.push_back(Send{std::move(answer)});
+}
+
 void SessionMachine::SayReady(const wire::TaskKey& task) {
-  deliveries_[task].said = true;
-  actions_.push_back(Send{wire::SecureAnswer{.task = task, .stage = wire::SecureStage::kReady}});
+  SayAnswer({.task = task, .stage = wire::SecureStage::kReady});
 }
 
 // On a new connection, and whenever there is something new to say.
 void SessionMachine::DeliverSecure(const Outcome& outcome) {
   const auto& trained = std::get<Trained>(outcome.result);
-  const auto say = [&](wire::SecureAnswer answer) {
-    deliveries_[outcome.task].said = true;
-    actions_.push_back(Send{std::move(answer)});
-  };
   if (trained.released)
-    return say({.task = outcome.task,
-                .session = trained.released->session,
-                .stage = wire::SecureStage::kRelease,
-                .body = trained.released->body});
+    return SayAnswer({.task = outcome.task,
+                      .session = trained.released->session,
+                      .stage = wire::SecureStage::kRelease,
+                      .body = trained.released->body});
   const auto sum = sums_.find(outcome.task);
   if (sum == sums_.end()) return SayReady(outcome.task);
   if (sum->second.masking()) return;
   const wire::SecureAnswer& answer = sum->second.answer();
-  if (answer.stage != wire::SecureStage::kVector) return say(answer);
+  if (answer.stage != wire::SecureStage::kVector) return SayAnswer(answer);
   Delivery& delivery = deliveries_[outcome.task];
   if (delivery.upload) return;
   delivery.upload = NextTransfer();
@@ -85,8 +88,7 @@ void SessionMachine::OnMaskedUploaded(const wire::TaskKey& task, const Status& r
     return;
   }
   note(result.ok() ? "uploaded" : "upload_refused");
-  delivery.said = true;
-  actions_.push_back(Send{sum->second.answer()});
+  SayAnswer(sum->second.answer());
 }
 
 void SessionMachine::OnMessage(const wire::SecureRequest& question) {
@@ -99,9 +101,7 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
     if (same && question.stage == wire::SecureStage::kRelease) return DeliverSecure(*outcome);
     // A coordinator that has lost what we released (it was put back to an older state) wants the round again.
     if (question.stage == wire::SecureStage::kKeys || (same && question.stage == wire::SecureStage::kAbort))
-      RefuseSum(question.task, question.session,
-                PermissionDenied("this site has released its shares of round ", question.task.round,
-                                 " before, and does so once"));
+      RefuseSum(question.task, question.session, ReleasedBefore(question.task));
     return;
   }
   const auto found = sums_.find(question.task);
@@ -131,9 +131,7 @@ void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureW
   if (!options_.secure)
     return RefuseSum(question.task, question.session, FailedPrecondition("this site has no signing key"));
   if (state_.HasReleased(question.task.job, question.task.round))
-    return RefuseSum(question.task, question.session,
-                     PermissionDenied("this site has released its shares of round ", question.task.round,
-                                      " before, and does so once"));
+    return RefuseSum(question.task, question.session, ReleasedBefore(question.task));
   StatusOr<SecureSite> sum = SecureSite::Open(*options_.secure, work, question);
   if (!sum.ok()) return RefuseSum(question.task, question.session, sum.status());
   Json fields = SumJson(question.task, question.session);
@@ -178,8 +176,7 @@ void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& que
     Note("shares_released", SumJson(question.task, question.session));
     sums_.erase(question.task);
   }
-  deliveries_[question.task].said = true;
-  actions_.push_back(Send{answer});
+  SayAnswer(answer);
 }
 
 void SessionMachine::On(const VectorMasked& input) {

@@ -18,23 +18,24 @@ Status WriteAll(int descriptor, ByteSpan bytes, const std::string& what) {
   return Status();
 }
 
-Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes) {
+Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes, const std::string& what) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "writing");
+    if (written < 0) return ErrnoStatus(errno, what);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
   return Status();
 }
 
-StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out) {
+StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out,
+                             const std::string& what) {
   std::size_t done = 0;
   while (done < out.size()) {
     const ssize_t size = ::pread(descriptor, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(errno, "reading");
+    if (size < 0) return ErrnoStatus(errno, what);
     if (size == 0) break;
     done += static_cast<std::size_t>(size);
   }
@@ -55,10 +56,9 @@ InputFile::~InputFile() {
 }
 
 Status InputFile::Read(std::uint64_t offset, std::span<std::uint8_t> out) const {
-  const StatusOr<std::size_t> size = ReadAt(descriptor_, offset, out);
-  if (!size.ok()) return Annotate(size.status(), path_.string());
-  if (*size < out.size())
-    return DataLoss(path_.string(), " ends at byte ", offset + *size, ", expected ", offset + out.size(),
+  ASSIGN_OR_RETURN(const std::size_t size, ReadAt(descriptor_, offset, out, "reading " + path_.string()));
+  if (size < out.size())
+    return DataLoss(path_.string(), " ends at byte ", offset + size, ", expected ", offset + out.size(),
                     " or more: it has changed since its size was known");
   return Status();
 }

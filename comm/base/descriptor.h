@@ -9,12 +9,12 @@
 
 namespace consilium {
 
-// `descriptor` is an open file.  Errors: that of the system call, behind `what` ("writing PATH"); behind "reading" or
-// "writing" where there is none: name the file around it.
+// `descriptor` is an open file.  Errors: that of the system call, behind `what` ("writing PATH").
 Status WriteAll(int descriptor, ByteSpan bytes, const std::string& what);
-Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes);
+Status WriteAt(int descriptor, std::uint64_t offset, ByteSpan bytes, const std::string& what);
 // Fills `out` as far as the file goes; how many bytes that were.
-StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out);
+StatusOr<std::size_t> ReadAt(int descriptor, std::uint64_t offset, std::span<std::uint8_t> out,
+                             const std::string& what);
 
 // A file that is read here and there.  Move-only.  Thread-safe.
 class InputFile {

@@ -84,8 +84,8 @@ struct BlobStore::Receiver::Impl {
     Bytes buffer(wire::kChunkBytes);
     while (chunks_done < manifest.chunks.size()) {
       const std::span<std::uint8_t> chunk(buffer.data(), ChunkSize(manifest, chunks_done));
-      ASSIGN_OR_RETURN(const std::size_t size,
-                       ReadAt(descriptor, std::uint64_t{chunks_done} * wire::kChunkBytes, chunk));
+      ASSIGN_OR_RETURN(const std::size_t size, ReadAt(descriptor, std::uint64_t{chunks_done} * wire::kChunkBytes, chunk,
+                                                      "reading " + part.string()));
       if (size < chunk.size() || Sha256Of(chunk) != manifest.chunks[chunks_done]) break;
       ++chunks_done;
     }
@@ -121,9 +121,9 @@ Status BlobStore::Receiver::Append(ByteSpan bytes) {
   if (bytes.empty() || bytes.size() > missing)
     return DataLoss(bytes.size(), " bytes came for chunk ", number, " of ", count, ", of which ", missing,
                     " are missing");
-  if (Status status = WriteAt(impl.descriptor, bytes_done(), bytes); !status.ok()) {
+  if (Status status = WriteAt(impl.descriptor, bytes_done(), bytes, "writing " + impl.part.string()); !status.ok()) {
     (void)impl.DropChunk();  // the chunk counts as not received either way
-    return Annotate(std::move(status), impl.part.string());
+    return status;
   }
   if (!impl.chunk) impl.chunk.emplace();
   impl.chunk->Update(bytes);
@@ -179,7 +179,7 @@ StatusOr<wire::BlobManifest> BlobStore::Import(const fs::path& file) {
   Status status;
   Bytes buffer(wire::kChunkBytes);
   for (std::size_t i = receiver->chunks_done(); status.ok() && i < manifest.chunks.size(); ++i) {
-    const StatusOr<std::size_t> size = ReadAt(descriptor, std::uint64_t{i} * wire::kChunkBytes, buffer);
+    const StatusOr<std::size_t> size = ReadAt(descriptor, std::uint64_t{i} * wire::kChunkBytes, buffer, "reading");
     status = size.ok() ? receiver->Append({buffer.data(), *size}) : size.status();
   }
   ::close(descriptor);

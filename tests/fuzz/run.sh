@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs libFuzzer targets one after the other: run.sh BUILD SECONDS [TARGET ...]; all of them by default. What a target
-# has found worth keeping stays in BUILD/fuzz/TARGET for the next time. Exit code 1: a finding, whose file is named.
+# Runs fuzzers one after the other: run.sh BUILD SECONDS [FUZZER or TARGET ...]; all fuzzers by default. What one has
+# found worth keeping stays in BUILD/fuzz/NAME for the next time. Exit code 1: a finding, whose file is named.
 set -euo pipefail
 build=$1 seconds=$2
 shift 2
 program=$build/bin/consilium-fuzz
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <("$program" --targets 2>/dev/null)
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <("$program" --fuzzers 2>/dev/null)
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1
 failed=0
 for target in "${targets[@]}"; do

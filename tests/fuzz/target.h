@@ -27,6 +27,17 @@ std::span<const Target> OrderTargets();
 
 std::vector<Target> AllTargets();
 
+// What libFuzzer searches at a time: related targets together, or one that is a whole machine.  An input's last byte
+// chooses the target, the rest is its input.
+struct Fuzzer {
+  std::string_view name;
+  std::vector<Target> targets;
+
+  void Run(ByteSpan input) const;
+  std::vector<Bytes> Seeds() const;
+};
+std::vector<Fuzzer> AllFuzzers();
+
 // Ends the process with `claim` on stderr when it does not hold: every driver sees that, with or without exceptions.
 void Require(bool holds, std::string_view claim);
 

@@ -172,6 +172,12 @@ StatusOr<ExitResult> LocalFederation::AwaitEnd(Duration timeout) {
   return result;
 }
 
+StatusOr<Json> LocalFederation::AwaitResult(Duration timeout) {
+  ASSIGN_OR_RETURN(const ExitResult end, AwaitEnd(timeout));
+  if (!end.ok()) return Failed("the coordinator ended: ", end.ToString(), "\n", Logs());
+  return Result();
+}
+
 StatusOr<Json> LocalFederation::Result() const { return ReadJson(job_folder() / "result.json"); }
 
 std::string LocalFederation::Logs() const {

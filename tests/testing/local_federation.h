@@ -60,6 +60,8 @@ class LocalFederation {
   std::vector<Json> Events() const;
   // The coordinator's end; then the clients are stopped.
   StatusOr<ExitResult> AwaitEnd(Duration timeout);
+  // The same, and the finished job's result.json.  Errors: another exit code than 0, with the logs of all.
+  StatusOr<Json> AwaitResult(Duration timeout);
   // result.json of the finished job.
   StatusOr<Json> Result() const;
 

@@ -68,10 +68,10 @@ StatusOr<bool> ServerFetch::ReadPiece(v1::Piece* piece) {
   std::string* data = piece->mutable_data();
   data->resize(PieceBytesAt(next_, bytes_));
   const std::uint64_t number = next_ / wire::kChunkBytes + 1;
-  const StatusOr<std::size_t> size =
-      ReadAt(file_, next_, {reinterpret_cast<std::uint8_t*>(data->data()), data->size()});
-  if (!size.ok()) return Annotate(size.status(), "the coordinator, chunk ", number);
-  if (*size < data->size()) return DataLoss("the coordinator's file ends inside chunk ", number);
+  ASSIGN_OR_RETURN(const std::size_t size,
+                   ReadAt(file_, next_, {reinterpret_cast<std::uint8_t*>(data->data()), data->size()},
+                          Concat("the coordinator, reading chunk ", number)));
+  if (size < data->size()) return DataLoss("the coordinator's file ends inside chunk ", number);
   piece->set_offset(next_);
   next_ += data->size();
   return true;

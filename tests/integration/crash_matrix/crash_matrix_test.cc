@@ -75,10 +75,7 @@ class Trial {
         }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    const StatusOr<ExitResult> end = federation_->AwaitEnd(std::chrono::seconds(1));
-    EXPECT_TRUE(end.ok() && end->exit_code == 0)
-        << (end.ok() ? end->ToString() : end.status().ToString()) << federation_->Logs();
-    const StatusOr<Json> result = federation_->Result();
+    const StatusOr<Json> result = federation_->AwaitResult(std::chrono::seconds(1));
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? *result : Json();
   }

@@ -40,9 +40,8 @@ TEST(OneSiteFederation, EqualsPlainTrainingBitForBit) {
   const Status coordinator = federation->StartCoordinator();
   ASSERT_TRUE(coordinator.ok()) << coordinator;
   ASSERT_TRUE(federation->StartClient(kSite, data).ok());
-  const StatusOr<ExitResult> end = federation->AwaitEnd(std::chrono::seconds(120));
-  ASSERT_TRUE(end.ok()) << end.status();
-  ASSERT_TRUE(end->ok()) << end->ToString() << "\n" << federation->Logs();
+  const Status end = federation->AwaitResult(std::chrono::seconds(120)).status();
+  ASSERT_TRUE(end.ok()) << end;
 
   const auto initial = tensor::ReadParameters(model);
   const auto central = tensor::ReadParameters(run / "checkpoint_final.safetensors");

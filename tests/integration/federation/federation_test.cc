@@ -97,15 +97,12 @@ class Trial {
 
   // The finished job's result; the weights in the final file are those of the result.
   Json AwaitResult() {
-    const StatusOr<ExitResult> end = federation().AwaitEnd(kPatience);
-    EXPECT_TRUE(end.ok()) << end.status();
-    if (!end.ok()) return {};
-    EXPECT_EQ(end->exit_code, 0) << federation().Logs();
-    const StatusOr<Json> result = federation().Result();
+    const StatusOr<Json> result = federation().AwaitResult(kPatience);
     EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return {};
     const auto weights = tensor::ReadParameters(federation().job_folder() / "model_final.safetensors");
     EXPECT_TRUE(weights.ok()) << weights.status();
-    if (!result.ok() || !weights.ok()) return {};
+    if (!weights.ok()) return {};
     EXPECT_EQ((*result)["parameters"], weights->digest().ToHex());
     return *result;
   }

@@ -80,11 +80,7 @@ class SecureTrial {
   }
 
   Json AwaitResult() {
-    const StatusOr<ExitResult> end = federation().AwaitEnd(kPatience);
-    EXPECT_TRUE(end.ok()) << end.status();
-    if (!end.ok()) return {};
-    EXPECT_EQ(end->exit_code, 0) << federation().Logs();
-    const StatusOr<Json> result = federation().Result();
+    const StatusOr<Json> result = federation().AwaitResult(kPatience);
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? *result : Json();
   }

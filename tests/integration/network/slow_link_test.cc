@@ -71,9 +71,8 @@ class Trial {
   }
 
   void AwaitDone() {
-    const StatusOr<ExitResult> end = federation_->AwaitEnd(kPatience);
-    ASSERT_TRUE(end.ok()) << end.status();
-    ASSERT_EQ(end->exit_code, 0) << federation_->Logs();
+    const Status end = federation_->AwaitResult(kPatience).status();
+    ASSERT_TRUE(end.ok()) << end;
     AwaitStatus([](const Json&) { return true; });
   }
   void AwaitStatus(const std::function<bool(const Json&)>& wanted) {

@@ -69,8 +69,8 @@ class RealPlanning : public ::testing::Test {
   }
 
   static Digest AwaitWeights(testing::LocalFederation& federation) {
-    const StatusOr<ExitResult> end = federation.AwaitEnd(kPatience);
-    EXPECT_TRUE(end.ok() && end->ok()) << end.status() << "\n" << federation.Logs();
+    const Status end = federation.AwaitResult(kPatience).status();
+    EXPECT_TRUE(end.ok()) << end;
     auto weights = tensor::ReadParameters(federation.job_folder() / "model_final.safetensors");
     EXPECT_TRUE(weights.ok()) << weights.status();
     return weights.ok() ? weights->digest() : Digest();

@@ -98,8 +98,8 @@ class RealTrial {
 
   // The final weights; the job must have ended well.
   tensor::ParameterVector AwaitWeights() {
-    const StatusOr<ExitResult> end = federation().AwaitEnd(kPatience);
-    EXPECT_TRUE(end.ok() && end->ok()) << end.status() << "\n" << federation().Logs();
+    const Status end = federation().AwaitResult(kPatience).status();
+    EXPECT_TRUE(end.ok()) << end;
     auto weights = tensor::ReadParameters(federation().job_folder() / "model_final.safetensors");
     EXPECT_TRUE(weights.ok()) << weights.status();
     return weights.ok() ? *std::move(weights) : tensor::ParameterVector();

@@ -18,15 +18,15 @@ TEST(Descriptor, WhatIsWrittenAtAPlaceIsReadThereAsFarAsTheFileGoes) {
   const std::string path = (scratch / "file").string();
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_TRUE(WriteAll(descriptor, AsBytes("0123456789"), "writing it").ok());
-  ASSERT_TRUE(WriteAt(descriptor, 3, AsBytes("abc")).ok());
+  ASSERT_TRUE(WriteAt(descriptor, 3, AsBytes("abc"), "writing it").ok());
   Bytes out(20);
-  EXPECT_EQ(ReadAt(descriptor, 2, out).value(), 8u);
+  EXPECT_EQ(ReadAt(descriptor, 2, out, "reading it").value(), 8u);
   EXPECT_EQ(std::string(out.begin(), out.begin() + 8), "2abc6789");
-  EXPECT_EQ(ReadAt(descriptor, 50, out).value(), 0u);
+  EXPECT_EQ(ReadAt(descriptor, 50, out, "reading it").value(), 0u);
   ::close(descriptor);
   EXPECT_FALSE(WriteAll(descriptor, AsBytes("closed"), "writing it").ok());
-  EXPECT_FALSE(WriteAt(descriptor, 0, AsBytes("closed")).ok());
-  EXPECT_FALSE(ReadAt(descriptor, 0, out).ok());
+  EXPECT_FALSE(WriteAt(descriptor, 0, AsBytes("closed"), "writing it").ok());
+  EXPECT_THAT(ReadAt(descriptor, 0, out, "reading it").status().message(), HasSubstr("reading it: "));
 }
 
 TEST(InputFile, ReadsHereAndThereAndSaysWhereAFileEndsTooEarly) {
