@@ -43,8 +43,9 @@ TrainerOptions TrainerFor(const ClientOptions& options, const WorkFolder& folder
     for (const std::string& option : options.ranks.launcher_options) trainer.command.push_back(option);
     trainer.worker_arguments = {"--gang"};
   }
-  trainer.worker_arguments.insert(trainer.worker_arguments.end(),
-                                  {"--cases-min", std::to_string(options.statistics_cases_min)});
+  trainer.worker_arguments.insert(
+      trainer.worker_arguments.end(),
+      {"--cases-min", std::to_string(options.statistics_cases_min), "--ledgers", folder.ledgers().string()});
   trainer.command.push_back(options.trainer.string());
   return trainer;
 }

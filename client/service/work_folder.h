@@ -3,6 +3,8 @@
 //   lock, session.json (what is remembered over a kill), blobs/ (models), trainer.log, run/ (the trainer's socket)
 //   jobs/<job>/update-R.A.safetensors, state-R.A.safetensors    work in hand or not yet acknowledged
 //   jobs/<job>/masked-R.A-S.bin   what is uploaded in a secure sum; the update itself stays here
+//   privacy/<data set>/        what was released of it under differential privacy, and the secret of the noise; never
+//                              removed: without it the site would forget what its patients' records have given
 //   audit.jsonl, site/         the audit log and the site's own say (client/site/site_folder.h)
 //   jobs/<job>/predictions/    of the last evaluation; for the people of the site, never sent
 #pragma once
@@ -32,6 +34,7 @@ class WorkFolder {
   // Removes update, state and masked files that `live` does not name.
   void Tidy(const std::set<std::string>& live) const;
 
+  std::filesystem::path ledgers() const { return root_ / "privacy"; }
   std::filesystem::path blobs() const { return root_ / "blobs"; }
   std::filesystem::path trainer_log() const { return root_ / "trainer.log"; }
   // Private, and short enough for a socket's path (108 bytes): under the root if that is, else made in /tmp.

@@ -4,6 +4,7 @@
 #include "comm/wire/apply_plan.h"
 #include "comm/wire/job_compression.h"
 #include "comm/wire/job_personal.h"
+#include "comm/wire/job_privacy.h"
 #include "comm/wire/job_rounds.h"
 #include "comm/wire/job_secure.h"
 #include "comm/wire/job_strategy.h"
@@ -172,7 +173,7 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
   ReadPersonal(reader, federation);
   ReadSecure(reader, &federation->secure);
-  reader.RefuseUnbuilt("privacy", "no differential privacy is applied");
+  reader.RefuseUnbuilt("privacy", "privacy for each case is a section of its own beside federation: privacy.records");
   ReadCompression(reader, &federation->compression);
 }
 
@@ -197,6 +198,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.ReadMap("cluster", [&](ConfigReader& nested) { ReadCluster(nested, &job.cluster); });
   job.has_federation = reader.Has("federation");
   reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
+  ReadPrivacy(reader, &job.record_privacy);
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
   if (NeedsPlan(job) && !job.has_federation)
@@ -208,6 +210,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
     RETURN_IF_ERROR(ResolveRounds(root, &job));
     RETURN_IF_ERROR(ResolvePersonal(root, &job));
   }
+  RETURN_IF_ERROR(ResolvePrivacy(root, job));
   if (!NeedsPlan(job) && (job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
@@ -274,6 +277,7 @@ Json JobToJson(const JobSpec& job) {
     if (federation.secure.enabled) rounds["secure_aggregation"] = SecureToJson(federation.secure);
     AddPersonal(federation, &rounds);
   }
+  if (job.record_privacy.enabled) json["privacy"] = PrivacyToJson(job.record_privacy);
   return json;
 }
 

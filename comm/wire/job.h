@@ -146,6 +146,16 @@ UpdateKind UpdateKindOf(const FederationSpec& federation);
 // The strategy's parameter of that name, which it must have.
 double ParameterOf(const FederationSpec& federation, std::string_view name);
 
+// Differential privacy for records: what leaves a site says little about any one case (docs/privacy.md).
+struct RecordPrivacySpec {
+  bool enabled = false;
+  double epsilon = 0;   // the budget of the whole job at each site, for adding or removing one case; ...
+  double delta = 1e-5;  // ... no release is made that exceeds it
+  double clip = 1;      // L2 norm of one case's gradient in a step
+  double noise_multiplier =
+      0;  // of each step's sum, in units of clip; 0: the least with which all steps fit the budget
+};
+
 struct JobSpec {
   std::string name;
   std::string task = "segmentation";
@@ -155,6 +165,7 @@ struct JobSpec {
   ClusterSpec cluster;
   bool has_federation = false;
   FederationSpec federation;
+  RecordPrivacySpec record_privacy;
 };
 
 // Errors: InvalidArgument (file, line, key, what was expected), Unimplemented (known key, not built yet).

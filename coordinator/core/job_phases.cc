@@ -233,7 +233,7 @@ void JobMachine::CloseRound(CloseReason reason) {
   const std::size_t replies = state_.HeldUpdates().size();
   if (replies < state_.answers_min())
     return FinishJob(
-        awaited.empty() ? StatusCode::kFailed : StatusCode::kDeadlineExceeded,
+        awaited.empty() ? state_.CodeOfFailures() : StatusCode::kDeadlineExceeded,
         Concat(Title(), " has ", replies, " of at least ", state_.answers_min(),
                state_.preparing() ? " answers after " : " updates after ", FormatDuration(now_ - phase_since_),
                "; missing: ", Describe(state_.async() ? awaited : closed.missing)));

@@ -97,8 +97,8 @@ void JobMachine::TryCloseSecure() {
   const std::vector<SiteName> awaited = state_.Awaited();
   const std::size_t wanted = std::max<std::size_t>(state_.plan().sites_min, state_.plan().min_cohort);
   if (awaited.size() < wanted)
-    return FinishJob(StatusCode::kFailed, Concat("round ", state_.round(), " cannot get the ", wanted,
-                                                 " updates that its sum needs; failed: ", Describe(GaveUpSites())));
+    return FinishJob(state_.CodeOfFailures(), Concat("round ", state_.round(), " cannot get the ", wanted,
+                                                     " updates that its sum needs; failed: ", Describe(GaveUpSites())));
   const bool all_ready = ready.size() == awaited.size();
   if (ready.size() < wanted || (!all_ready && !deadline_over_)) return;
   OpenSession(ready);

@@ -104,6 +104,13 @@ bool JobState::GaveUp(const SiteWork& work) const {
   return work.failures >= (patient ? kAttemptsMaxWaiting : 1);
 }
 
+StatusCode JobState::CodeOfFailures() const {
+  for (const auto& [site, work] : cohort_)
+    if (!work.update && work.last_failure && work.last_failure->code == StatusCode::kPrivacyBudget)
+      return StatusCode::kPrivacyBudget;
+  return StatusCode::kFailed;
+}
+
 bool JobState::IsDone(const SiteWork& work) const {
   return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || GaveUp(work);
 }

@@ -149,6 +149,9 @@ class JobState {
   bool GaveUp(const SiteWork& work) const;
   // Answered or given up.
   bool IsDone(const SiteWork& work) const;
+  // Why sites of the present work failed, as the code of a job that ends with it: kPrivacyBudget if that is one of the
+  // reasons, else kFailed.
+  StatusCode CodeOfFailures() const;
   // Neither answered nor given up, in name order.
   std::vector<SiteName> Awaited() const;
 

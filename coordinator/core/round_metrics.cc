@@ -1,5 +1,6 @@
 #include "coordinator/core/round_metrics.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "coordinator/core/job_machine.h"
@@ -18,6 +19,10 @@ Json WeightedMeans(const Updates& updates) {
       if (std::isfinite(value)) sums[name].value += update.weight * value, sums[name].weight += update.weight;
   Json means = Json::object();
   for (const auto& [name, sum] : sums) means[name] = sum.value / sum.weight;
+  // A patient is at one site: what protects everybody is the largest epsilon, and no mean of them.
+  for (const auto& [key, update] : updates)
+    for (const auto& [name, value] : update.metrics)
+      if (name.starts_with("epsilon") && std::isfinite(value)) means[name] = std::max(means[name].get<double>(), value);
   return means;
 }
 

@@ -60,7 +60,7 @@ std::string Remark(const Json& job) {
 std::string MetricsText(const Json& site) {
   std::string text;
   if (!Has(site, "metrics") || !site["metrics"].is_object()) return text;
-  for (const char* key : {"loss", "dice"})
+  for (const char* key : {"loss", "dice", "epsilon"})
     if (Has(site["metrics"], key))
       text += Concat(text.empty() ? "" : ", ", key, " ", Short(Number(site["metrics"], key)));
   return text;

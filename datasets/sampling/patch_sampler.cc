@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "comm/base/digest.h"
 #include "comm/base/rng.h"
 #include "comm/base/status.h"
 #include "datasets/sampling/patch_bounds.h"
@@ -11,7 +12,8 @@ namespace consilium::datasets {
 namespace {
 
 // Separate streams: switching augmentation on does not move the patches.
-constexpr std::uint64_t kPlacementStream = 0x706C616365, kAugmentationStream = 0x6175676D;
+constexpr std::uint64_t kPlacementStream = 0x706C616365, kAugmentationStream = 0x6175676D,
+                        kCasePlacementStream = 0x6361736570, kCaseAugmentationStream = 0x6361736561;
 
 Rng StreamFor(std::uint64_t seed, std::int64_t step, std::int64_t index, std::uint64_t purpose) {
   return Rng(seed, StreamOf({static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(index), purpose}));
@@ -57,16 +59,27 @@ PatchSampler::PatchSampler(std::span<const PreparedCase> cases, SamplerOptions o
 
 PatchSampler::Placement PatchSampler::Place(std::int64_t step, std::int64_t index) const {
   Rng rng = StreamFor(options_.seed, step, index, kPlacementStream);
-  Placement placement{
-      .case_index = static_cast<std::int64_t>(rng.Below(cases_.size())), .begin = {}, .forced_class = 0};
-  const PreparedCase& chosen = cases_[static_cast<std::size_t>(placement.case_index)];
+  const auto case_index = static_cast<std::int64_t>(rng.Below(cases_.size()));
+  const bool forced = index >= FirstForcedSample(options_.batch_size, options_.foreground_oversampling);
+  return PlaceWithin(case_index, forced ? Focus::kForeground : Focus::kAnywhere, rng);
+}
+
+PatchSampler::Placement PatchSampler::PlaceInCase(std::int64_t step, std::int64_t case_index) const {
+  Rng rng(options_.seed, StreamOf({static_cast<std::uint64_t>(step), NameOf(case_index), kCasePlacementStream}));
+  const bool forced = rng.Bernoulli(options_.foreground_oversampling);
+  return PlaceWithin(case_index, forced ? Focus::kForeground : Focus::kAnywhere, rng);
+}
+
+PatchSampler::Placement PatchSampler::PlaceWithin(std::int64_t case_index, Focus focus, Rng& rng) const {
+  Placement placement{.case_index = case_index, .begin = {}, .forced_class = 0};
+  const PreparedCase& chosen = cases_[static_cast<std::size_t>(case_index)];
 
   std::array<AxisBounds, 3> bounds;
   for (int axis = 0; axis < 3; ++axis) bounds[axis] = PatchBounds(chosen.shape[axis], patch_[axis], patch_[axis]);
 
   const auto& locations = chosen.class_locations;
   const auto present = std::ranges::count_if(locations, [](const auto& of_class) { return !of_class.empty(); });
-  if (index >= FirstForcedSample(options_.batch_size, options_.foreground_oversampling) && present > 0) {
+  if (focus == Focus::kForeground && present > 0) {
     auto remaining = static_cast<std::int64_t>(rng.Below(static_cast<std::uint64_t>(present)));
     std::size_t at = 0;
     while (locations[at].empty() || remaining-- > 0) ++at;
@@ -87,10 +100,28 @@ PatchSampler::Placement PatchSampler::Place(std::int64_t step, std::int64_t inde
 
 void PatchSampler::Sample(std::int64_t step, std::int64_t index, std::span<float> image,
                           std::span<std::int16_t> labels) const {
+  Fill(Place(step, index), StreamFor(options_.seed, step, index, kAugmentationStream), image, labels);
+}
+
+void PatchSampler::SampleCase(std::int64_t step, std::int64_t case_index, std::span<float> image,
+                              std::span<std::int16_t> labels) const {
+  const Rng rng(options_.seed,
+                StreamOf({static_cast<std::uint64_t>(step), NameOf(case_index), kCaseAugmentationStream}));
+  Fill(PlaceInCase(step, case_index), rng, image, labels);
+}
+
+std::uint64_t PatchSampler::NameOf(std::int64_t case_index) const {
+  const Digest digest = Sha256Of(cases_[static_cast<std::size_t>(case_index)].id);
+  std::uint64_t name = 0;
+  for (std::size_t i = 0; i < sizeof name; ++i) name = name << 8 | digest.bytes[i];
+  return name;
+}
+
+void PatchSampler::Fill(const Placement& placement, Rng rng, std::span<float> image,
+                        std::span<std::int16_t> labels) const {
   const auto voxels = static_cast<std::size_t>(patch_voxels());
   CONSILIUM_CHECK(image.size() == voxels * static_cast<std::size_t>(channels_) && labels.size() == voxels,
                   "buffers of ", image.size(), " and ", labels.size(), " for a patch of ", voxels, " voxels");
-  const Placement placement = Place(step, index);
   const PreparedCase& chosen = cases_[static_cast<std::size_t>(placement.case_index)];
 
   std::fill(image.begin(), image.end(), 0.0f);
@@ -105,7 +136,6 @@ void PatchSampler::Sample(std::int64_t step, std::int64_t index, std::span<float
                for (std::int64_t i = 0; i < count; ++i) to[i] = std::max<std::int16_t>(from[i], 0);
              });
 
-  Rng rng = StreamFor(options_.seed, step, index, kAugmentationStream);
   if (options_.augmentation.intensity) AugmentIntensity(image, channels_, rng);
   // A slice has one z, which mirrors onto itself.
   if (options_.augmentation.mirror) Mirror(image, labels, patch_, DrawMirror(rng));

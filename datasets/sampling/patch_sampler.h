@@ -37,6 +37,12 @@ class PatchSampler {
   // `image` [C, patch] f32, C * patch_voxels() values; `labels` [patch] i16, patch_voxels() values, all >= 0.
   void Sample(std::int64_t step, std::int64_t index, std::span<float> image, std::span<std::int16_t> labels) const;
 
+  // One patch of case `case_index` in step `step`, forced to show foreground with the probability of the oversampling:
+  // a function of (seed, step, that case and its name) alone, so that taking another case away does not change it
+  // (privacy/dp).  Buffers as for Sample().
+  void SampleCase(std::int64_t step, std::int64_t case_index, std::span<float> image,
+                  std::span<std::int16_t> labels) const;
+
   // What Sample() will read: which case, and the patch's first voxel (may lie outside the case).
   struct Placement {
     std::int64_t case_index;
@@ -44,11 +50,19 @@ class PatchSampler {
     std::int64_t forced_class;          // 0: not forced, or the case has no foreground
   };
   Placement Place(std::int64_t step, std::int64_t index) const;
+  // The same of SampleCase().
+  Placement PlaceInCase(std::int64_t step, std::int64_t case_index) const;
 
   std::int64_t channels() const { return channels_; }
   std::int64_t patch_voxels() const { return patch_[0] * patch_[1] * patch_[2]; }
 
  private:
+  enum class Focus { kAnywhere, kForeground };
+  Placement PlaceWithin(std::int64_t case_index, Focus focus, Rng& rng) const;
+  // `rng`: of the augmentation.
+  void Fill(const Placement& placement, Rng rng, std::span<float> image, std::span<std::int16_t> labels) const;
+  std::uint64_t NameOf(std::int64_t case_index) const;  // a number made of the case's id
+
   std::span<const PreparedCase> cases_;
   SamplerOptions options_;
   std::array<std::int64_t, 3> patch_;  // a slice has z = 1

@@ -60,7 +60,7 @@ std::optional<Refusal> JudgeProtection(const SitePolicy& policy, const Question&
                           "federation.secure_aggregation.enabled")};
   if (policy.differential_privacy == Demand::kRequired && !job.epsilon)
     return Refusal{RefusalCode::kPrivacyRequired,
-                   Concat("'", job.name, "' has no differential privacy; the policy requires federation.privacy")};
+                   Concat("'", job.name, "' has no differential privacy; the policy requires privacy.records")};
   const bool bounded = policy.epsilon_max > 0;
   // Written so that a NaN is refused.
   if (job.epsilon && bounded && !(*job.epsilon <= policy.epsilon_max && job.delta.value_or(1) <= policy.delta_max))
@@ -142,6 +142,7 @@ StatusOr<JobFacts> FactsOf(const std::string& job_json) {
   JobFacts facts{.name = job.name, .dataset = job.data.dataset, .architecture = job.model.architecture};
   facts.digest = Sha256Of(job_json);
   facts.rounds = federation.rounds;
+  if (job.record_privacy.enabled) facts.epsilon = job.record_privacy.epsilon, facts.delta = job.record_privacy.delta;
   // In mode wait every site of the job is needed; else a round may close with the minimum.
   facts.cohort_min = federation.mode == wire::RoundMode::kWait ? static_cast<std::int64_t>(federation.sites.size())
                                                                : federation.sites_min;
@@ -153,10 +154,6 @@ StatusOr<JobFacts> FactsOf(const std::string& job_json) {
     facts.secure_aggregation = secure.contains("enabled") && secure["enabled"].is_boolean() && secure["enabled"];
     if (const std::optional<double> floor = NumberAt(secure, "min_cohort"); facts.secure_aggregation && floor)
       facts.cohort_min = static_cast<std::int64_t>(*floor);
-  }
-  if (section->contains("privacy") && (*section)["privacy"].is_object()) {
-    facts.epsilon = NumberAt((*section)["privacy"], "epsilon");
-    facts.delta = NumberAt((*section)["privacy"], "delta");
   }
   return facts;
 }

@@ -26,6 +26,21 @@ Batch SampleBatch(const datasets::PatchSampler& sampler, const LoaderOptions& op
   return batch;
 }
 
+Batch SampleRecord(const datasets::PatchSampler& sampler, const std::vector<std::int64_t>& patch_size,
+                   std::int64_t step, std::int64_t case_index) {
+  std::vector<std::int64_t> shape = {1, sampler.channels()};
+  shape.insert(shape.end(), patch_size.begin(), patch_size.end());
+  Batch record;
+  record.image = torch::empty(shape, torch::kFloat32);
+  shape.erase(shape.begin() + 1);
+  record.target = torch::empty(shape, torch::kInt64);
+  std::vector<std::int16_t> labels(static_cast<std::size_t>(sampler.patch_voxels()));
+  sampler.SampleCase(step, case_index, {record.image.data_ptr<float>(), static_cast<std::size_t>(record.image.numel())},
+                     labels);
+  std::copy(labels.begin(), labels.end(), record.target.data_ptr<std::int64_t>());
+  return record;
+}
+
 BatchLoader::BatchLoader(const datasets::PatchSampler& sampler, LoaderOptions options)
     : sampler_(sampler),
       options_(std::move(options)),

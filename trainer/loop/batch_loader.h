@@ -36,6 +36,10 @@ struct LoaderOptions {
 Batch SampleBatch(const datasets::PatchSampler& sampler, const LoaderOptions& options, std::int64_t step,
                   const Share& share);
 
+// One patch of one case (PatchSampler::SampleCase) as a batch of one, on the calling thread.
+Batch SampleRecord(const datasets::PatchSampler& sampler, const std::vector<std::int64_t>& patch_size,
+                   std::int64_t step, std::int64_t case_index);
+
 // Next() from one thread.
 class BatchLoader {
  public:

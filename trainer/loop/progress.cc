@@ -44,16 +44,18 @@ void Progress::OnStep(const StepReport& step) {
   const Instant now = options_.clock->Now();
   if (!options_.terminal && now - last_line_ < options_.pipe_interval) return;
   last_line_ = now;
-  Print(Format("epoch %lld/%lld  step %lld/%lld  loss %.4f  %.1f patches/s  ", static_cast<long long>(step.epoch + 1),
+  const std::string loss = std::isnan(step.loss) ? std::string() : Format("  loss %.4f", step.loss);
+  Print(Format("epoch %lld/%lld  step %lld/%lld", static_cast<long long>(step.epoch + 1),
                static_cast<long long>(options_.epochs), static_cast<long long>(step.iteration + 1),
-               static_cast<long long>(step.iterations), step.loss, step.patches_per_second) +
-            TimeLeft(),
+               static_cast<long long>(step.iterations)) +
+            loss + Format("  %.1f patches/s  ", step.patches_per_second) + TimeLeft(),
         options_.terminal);
 }
 
 void Progress::OnEpoch(const EpochReport& epoch, const ValidationReport& validation, bool is_best) {
-  std::string text = Format("epoch %lld/%lld  train loss %.4f", static_cast<long long>(epoch.epoch + 1),
-                            static_cast<long long>(options_.epochs), epoch.loss);
+  std::string text =
+      Format("epoch %lld/%lld", static_cast<long long>(epoch.epoch + 1), static_cast<long long>(options_.epochs));
+  if (!std::isnan(epoch.loss)) text += Format("  train loss %.4f", epoch.loss);
   if (!std::isnan(validation.loss)) {
     text += Format("  validation loss %.4f  pseudo Dice", validation.loss);
     for (const double dice : validation.pseudo_dice) text += std::isnan(dice) ? " -" : Format(" %.3f", dice);

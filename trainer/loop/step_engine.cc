@@ -94,18 +94,35 @@ StatusOr<StepEngine::StepResult> StepEngine::Step(BatchLoader& loader, const std
     const torch::Tensor counted = output.loss.detach().to(torch::kFloat64) * part;
     loss_sum = loss_sum.defined() ? loss_sum + counted : counted;
   }
-  RETURN_IF_ERROR(GuardTorch("updating the weights", [&] {
-    result.loss = loss_sum.item<double>();
-    corrector_.Apply();
-    result.gradient_norm = sgd_.GradientNorm();
-    if (!std::isfinite(result.gradient_norm))
-      return Failed("the gradient is not finite (loss ", result.loss,
-                    "); mend: a lower train.learning_rate, or look for broken voxels in the images");
-    sgd_.Step(learning_rate, ClipScale(result.gradient_norm, train_.gradient_clip));
-    return Status();
-  }));
-  reducer_->ClearGradients();
+  RETURN_IF_ERROR(GuardTorch("adding up the loss", [&] { result.loss = loss_sum.item<double>(); }));
+  ASSIGN_OR_RETURN(result.gradient_norm, Update(learning_rate, Concat("loss ", result.loss)));
   return result;
+}
+
+StatusOr<double> StepEngine::Update(double learning_rate, const std::string& about) {
+  StatusOr<double> norm = GuardTorch("updating the weights", [&]() -> StatusOr<double> {
+    corrector_.Apply();
+    const double norm = sgd_.GradientNorm();
+    if (!std::isfinite(norm))
+      return Failed("the gradient is not finite (", about,
+                    "); mend: a lower train.learning_rate, or look for broken voxels in the images");
+    sgd_.Step(learning_rate, ClipScale(norm, train_.gradient_clip));
+    return norm;
+  });
+  if (norm.ok()) reducer_->ClearGradients();
+  return norm;
+}
+
+// Everything that a method adds to the gradient comes after the noise: it knows no record.
+StatusOr<double> StepEngine::PrivateStep(std::span<const Batch> records, PrivateGradient& gradient,
+                                         dp::NoiseSource* noise, double learning_rate) {
+  CONSILIUM_CHECK(communicator_.world() == 1, "privacy for records is trained by one rank");
+  for (const Batch& record : records) {
+    ASSIGN_OR_RETURN(const Output output, Forward(record, {.begin = 0, .end = 1, .of = 1}));
+    RETURN_IF_ERROR(gradient.Add(output.loss));
+  }
+  RETURN_IF_ERROR(gradient.Finish(noise));
+  return Update(learning_rate, "with noise");
 }
 
 StatusOr<StepEngine::Evaluation> StepEngine::Evaluate(const Batch& batch, const Share& share) {

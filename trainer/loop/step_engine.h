@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "comm/collective/gradient_reducer.h"
@@ -16,6 +18,7 @@
 #include "trainer/loop/nesterov_sgd.h"
 #include "trainer/models/loss.h"
 #include "trainer/models/segmentation_model.h"
+#include "trainer/privacy/private_gradient.h"
 
 namespace consilium::trainer {
 
@@ -38,6 +41,11 @@ class StepEngine {
   // Collective.  Takes one batch a share from the loader.  Failed when the gradient is not finite; weights are then
   // untouched.
   StatusOr<StepResult> Step(BatchLoader& loader, const std::vector<Share>& shares, double learning_rate);
+
+  // One rank only.  A step on the noisy mean of the clipped gradients of `records`, each a batch of one patch (so that
+  // Dice over the batch and deep supervision are a record's own); none is legal.  The gradient's norm, after the noise.
+  StatusOr<double> PrivateStep(std::span<const Batch> records, PrivateGradient& gradient, dp::NoiseSource* noise,
+                               double learning_rate);
 
   struct Evaluation {
     double loss = 0;       // this rank's part
@@ -62,6 +70,9 @@ class StepEngine {
   StatusOr<Output> Forward(const Batch& batch, const Share& share);
   LossOptions LossFor(const Share& share);
   double PartOf(const Share& share) const;
+  // The parameters' gradients are there: correct, clip, update.  Their norm before the clipping.  `about`: for the
+  // error.
+  StatusOr<double> Update(double learning_rate, const std::string& about);
 
   std::shared_ptr<SegmentationModel> model_;
   collective::Communicator& communicator_;

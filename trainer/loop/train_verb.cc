@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TrainArguments {
-  std::string job, data, output, device = "auto", trace;
+  std::string job, data, output, device = "auto", trace, ledger;
   std::vector<std::string> set;
   bool resume = false, mirror = false;
 };
@@ -81,6 +81,7 @@ class Training {
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<RunDirectory> run_;  // rank 0 only
   fs::path run_path_;
+  std::unique_ptr<RunPrivacy> privacy_;  // of a job with privacy.records
   std::unique_ptr<Progress> progress_;
   TrainingOutcome outcome_;
 };
@@ -131,6 +132,10 @@ Status Training::CheckBefore() {
 Status Training::OpenRun() {
   if (!first()) return Status();
   ASSIGN_OR_RETURN(run_, RunDirectory::Open(run_path_, job_, start()));
+  if (job_.record_privacy.enabled) {
+    const fs::path ledger = arguments_.ledger.empty() ? run_path_ / "privacy" : fs::path(arguments_.ledger);
+    ASSIGN_OR_RETURN(privacy_, RunPrivacy::Open({.ledger = ledger, .job = job_}, trainer_.get()));
+  }
   return DescribeRun();
 }
 
@@ -149,6 +154,11 @@ void Training::Introduce() {
                         job_.train.batch_size, ", ", schedule.epochs, " epochs of ", schedule.iterations, " steps; ",
                         communicator_->name(), ", ", trainer_->device(), ", ", trainer_->threads(), " threads; into ",
                         run_path_.string()));
+  if (const std::optional<dp::SampledGaussian> step = trainer_->mechanism())
+    progress_->Say(Concat("Differential privacy for each case: at most epsilon ", job_.record_privacy.epsilon,
+                          " at delta ", job_.record_privacy.delta, "; a case is in a step with probability ",
+                          step->sampling_rate, ", its gradient clipped to ", job_.record_privacy.clip, ", noise ",
+                          step->noise_multiplier, " x that; no training loss is told"));
   if (job_.cluster.ranks > 1 && job_.cluster.ranks != communicator_->world())
     progress_->Say(Concat("The job's cluster.ranks is ", job_.cluster.ranks, ", here run ", communicator_->world(),
                           ": mpirun -np K decides"));
@@ -176,7 +186,9 @@ Status Training::Validate() {
   if (summary.code() == StatusCode::kCancelled)
     return Known(Preempted("stopped on request while validating; checkpoint_final is saved, --resume validates again"));
   if (!summary.ok()) return Known(summary.status());
-  RETURN_IF_ERROR(Agree(first() ? WriteJson(run_path_ / "summary.json", summary->ToJson()) : Status()));
+  Json json = summary->ToJson();
+  if (outcome_.privacy) json["privacy"] = dp::ToJson(*outcome_.privacy);
+  RETURN_IF_ERROR(Agree(first() ? WriteJson(run_path_ / "summary.json", json) : Status()));
   if (first()) Report(*summary);
   return Status();
 }
@@ -199,19 +211,22 @@ void Training::Report(const EvaluationSummary& summary) {
   progress_->Say(summary.cases.empty()
                      ? "No validation cases: no Dice"
                      : Concat("Dice of ", summary.cases.size(), " whole validation cases: ", mean, " (", text, ")"));
+  if (outcome_.privacy) progress_->Say("Privacy: " + dp::ToText(*outcome_.privacy));
   progress_->Say(Concat("Wrote ", (run_path_ / "checkpoint_final.safetensors").string(), " and summary.json"));
   if (!json_wanted_) return;
   const wire::Schedule schedule = wire::ScheduleOf(job_);
-  Command::PrintJson({{"run", run_path_.string()},
-                      {"epochs", schedule.epochs},
-                      {"steps", schedule.epochs * schedule.iterations},
-                      {"train_loss", number(outcome_.train_loss)},
-                      {"ema_dice", outcome_.ema_dice ? Json(*outcome_.ema_dice) : Json(nullptr)},
-                      {"best_ema_dice", outcome_.best_ema_dice ? Json(*outcome_.best_ema_dice) : Json(nullptr)},
-                      {"foreground_mean_dice", number(summary.ForegroundMeanDice())},
-                      {"dice", dice},
-                      {"checkpoint", (run_path_ / "checkpoint_final.safetensors").string()},
-                      {"weights_digest", trainer_->Parameters().digest().ToHex()}});
+  Json result = {{"run", run_path_.string()},
+                 {"epochs", schedule.epochs},
+                 {"steps", schedule.epochs * schedule.iterations},
+                 {"train_loss", number(outcome_.train_loss)},
+                 {"ema_dice", outcome_.ema_dice ? Json(*outcome_.ema_dice) : Json(nullptr)},
+                 {"best_ema_dice", outcome_.best_ema_dice ? Json(*outcome_.best_ema_dice) : Json(nullptr)},
+                 {"foreground_mean_dice", number(summary.ForegroundMeanDice())},
+                 {"dice", dice},
+                 {"checkpoint", (run_path_ / "checkpoint_final.safetensors").string()},
+                 {"weights_digest", trainer_->Parameters().digest().ToHex()}};
+  if (outcome_.privacy) result["privacy"] = dp::ToJson(*outcome_.privacy);
+  Command::PrintJson(result);
 }
 
 Status Training::Execute() {
@@ -222,7 +237,8 @@ Status Training::Execute() {
                         .trainer = trainer_.get(),
                         .communicator = communicator_.get(),
                         .run = run_.get(),
-                        .progress = progress_.get()});
+                        .progress = progress_.get(),
+                        .privacy = privacy_.get()});
   RETURN_IF_ERROR(Known(training.Restore()));
   const StatusOr<TrainingOutcome> outcome = training.Finish();
   RETURN_IF_ERROR(WriteTrace());
@@ -247,6 +263,8 @@ int TrainVerb(const Arguments& arguments) {
   command.Option("--device", &options.device, "auto, cpu, cuda or cuda:N");
   command.Flag("--resume", &options.resume, "go on from the last checkpoint in the RUN directory");
   command.Flag("--mirror", &options.mirror, "mirror at test time in the final validation (8 times the work in 3D)");
+  command.Option("--ledger", &options.ledger,
+                 "privacy.records: folder of the data set's ledger, shared by its runs (default: RUN/privacy)");
   command.Option("--trace", &options.trace, "write a Chrome trace of backward pass and all-reduce to this file");
   int exit_code = 0;
   const int returned = command.Run(arguments, [&] {

@@ -18,6 +18,8 @@
 #include "trainer/models/parameters.h"
 #include "trainer/models/registry.h"
 #include "trainer/models/torch_guard.h"
+#include "trainer/privacy/layer_check.h"
+#include "trainer/privacy/private_gradient.h"
 
 namespace consilium::trainer {
 namespace {
@@ -87,12 +89,25 @@ class TrainerImpl final : public Trainer {
   Status Synchronize() override;
   tensor::ParameterVector MeanGradient() const override { return engine_->corrector().MeanGradient(); }
   StatusOr<double> TrainingLoss(std::int64_t batches) override;
+  std::optional<dp::SampledGaussian> mechanism() const override {
+    return privacy_ ? std::optional(privacy_->mechanism) : std::nullopt;
+  }
+  void SetNoise(const SecretBytes& secret, const std::string& purpose) override;
 
   std::shared_ptr<SegmentationModel> network() override { return model_; }
   std::string device() const override { return device_.str(); }
   int threads() const override { return threads_; }
 
  private:
+  // What privacy.records needs.
+  struct Privacy {
+    dp::SampledGaussian mechanism;  // of a step
+    PrivateGradient gradient;
+    std::optional<dp::NoiseSource> cases{}, noise{};  // of the release in hand
+  };
+  Status BuildPrivacy();
+  StatusOr<double> PrivateStep(double learning_rate);
+
   bool alone() const { return communicator_.world() == 1; }
   bool StopWanted() const { return options_.should_stop && options_.should_stop(); }
   LoaderOptions LoaderFor(std::vector<Share> shares, std::int64_t first_step, std::int64_t end_step) const;
@@ -103,7 +118,8 @@ class TrainerImpl final : public Trainer {
     bool stop = false, failed = false;
   };
   StatusOr<Told> Tell(const Told& mine);
-  StatusOr<StepReport> Step(BatchLoader& loader, double learning_rate, Told* told);
+  // `loader`: null with privacy.records.
+  StatusOr<StepReport> Step(BatchLoader* loader, double learning_rate, Told* told);
   StatusOr<StepEngine::Evaluation> EvaluateBatches(const datasets::PatchSampler& sampler, std::int64_t first,
                                                    std::int64_t batches);
 
@@ -123,6 +139,7 @@ class TrainerImpl final : public Trainer {
   std::vector<Share> validation_shares_;  // this rank's, one
   std::shared_ptr<SegmentationModel> model_;
   std::unique_ptr<StepEngine> engine_;
+  std::optional<Privacy> privacy_;
   Cursor cursor_;
 };
 
@@ -139,12 +156,54 @@ Status TrainerImpl::Build() {
     model_->train();
   }));
   ASSIGN_OR_RETURN(engine_, StepEngine::Create(model_, communicator_, device_, train, options_.overlap_trace));
+  if (options_.job.record_privacy.enabled) RETURN_IF_ERROR(BuildPrivacy());
   if (alone()) return Status();
   StatusOr<Batch> batch = GuardTorch(
       "loading a batch", [&] { return SampleBatch(train_sampler_, LoaderFor(shares_, 0, 1), /*step=*/0, shares_[0]); });
   if (!batch.ok()) return Leave(batch.status());
   const Status warm = engine_->Warmup(*batch, shares_[0]);
   return warm.ok() ? warm : Leave(warm);
+}
+
+Status TrainerImpl::BuildPrivacy() {
+  const wire::RecordPrivacySpec& records = options_.job.record_privacy;
+  if (!alone())
+    return InvalidArgument("privacy.records is trained by one rank, here are ", communicator_.world(),
+                           "; start it without mpirun");
+  RETURN_IF_ERROR(Annotate(CheckSamplesStayApart(*model_), "privacy.records"));
+  const auto expected = static_cast<double>(options_.job.train.batch_size);
+  const dp::RecordTerms terms = {.cases = static_cast<std::int64_t>(options_.train_cases.size()),
+                                 .expected_cases = expected,
+                                 .steps = schedule_.epochs * schedule_.iterations,
+                                 .budget = {.epsilon = records.epsilon, .delta = records.delta},
+                                 .clip = records.clip,
+                                 .noise_multiplier = records.noise_multiplier};
+  StatusOr<dp::SampledGaussian> mechanism = dp::MechanismOf(terms);
+  RETURN_IF_ERROR(Annotate(mechanism.status(), "privacy.records"));
+  const PrivateGradientOptions gradient = {
+      .clip = records.clip, .noise_multiplier = mechanism->noise_multiplier, .expected_records = expected};
+  privacy_.emplace(Privacy{*mechanism, PrivateGradient(model_->parameters(), gradient)});
+  return Status();
+}
+
+void TrainerImpl::SetNoise(const SecretBytes& secret, const std::string& purpose) {
+  if (!privacy_) return;
+  privacy_->cases.emplace(secret, purpose + "/cases");
+  privacy_->noise.emplace(secret, purpose + "/noise");
+}
+
+// Patches of the drawn cases, made here: a patch takes a thousandth of its backward pass.
+StatusOr<double> TrainerImpl::PrivateStep(double learning_rate) {
+  const std::int64_t step = cursor_.epoch * schedule_.iterations + cursor_.iteration;
+  const auto cases = static_cast<std::int64_t>(options_.train_cases.size());
+  std::vector<Batch> records;
+  for (const std::int64_t one : dp::PoissonSample(cases, privacy_->mechanism.sampling_rate, &*privacy_->cases)) {
+    StatusOr<Batch> record = GuardTorch(
+        "loading a case", [&] { return SampleRecord(train_sampler_, options_.job.model.patch_size, step, one); });
+    if (!record.ok()) return record.status();
+    records.push_back(*std::move(record));
+  }
+  return engine_->PrivateStep(records, privacy_->gradient, &*privacy_->noise, learning_rate);
 }
 
 LoaderOptions TrainerImpl::LoaderFor(std::vector<Share> shares, std::int64_t first_step, std::int64_t end_step) const {
@@ -169,9 +228,16 @@ StatusOr<TrainerImpl::Told> TrainerImpl::Tell(const Told& mine) {
 }
 
 // One step at the cursor, which then stands after it.  *told: in, what this rank has to say; out, what all said.
-StatusOr<StepReport> TrainerImpl::Step(BatchLoader& loader, double learning_rate, Told* told) {
+StatusOr<StepReport> TrainerImpl::Step(BatchLoader* loader, double learning_rate, Told* told) {
   const Instant start = SystemClock().Now();
-  const StatusOr<StepEngine::StepResult> result = engine_->Step(loader, shares_, learning_rate);
+  StatusOr<StepEngine::StepResult> result = StepEngine::StepResult{.loss = kNan};
+  if (loader != nullptr) {
+    result = engine_->Step(*loader, shares_, learning_rate);
+  } else if (const StatusOr<double> norm = PrivateStep(learning_rate); norm.ok()) {
+    result->gradient_norm = *norm;
+  } else {
+    result = norm.status();
+  }
   if (!result.ok()) return Leave(Annotate(result.status(), "epoch ", cursor_.epoch, ", iteration ", cursor_.iteration));
   told->loss = result->loss;
   ASSIGN_OR_RETURN(*told, Tell(*told));
@@ -185,7 +251,7 @@ StatusOr<StepReport> TrainerImpl::Step(BatchLoader& loader, double learning_rate
   report.seconds = Seconds(SystemClock().Now() - start);
   report.patches_per_second = static_cast<double>(options_.job.train.batch_size) / report.seconds;
   cursor_.iteration += 1;
-  cursor_.loss_sum += report.loss;
+  if (!privacy_) cursor_.loss_sum += report.loss;
   cursor_.seconds += report.seconds;
   return report;
 }
@@ -193,18 +259,22 @@ StatusOr<StepReport> TrainerImpl::Step(BatchLoader& loader, double learning_rate
 StatusOr<EpochReport> TrainerImpl::TrainEpoch(std::int64_t epoch, EpochSink& sink) {
   if (epoch < 0 || epoch >= schedule_.epochs)
     return InvalidArgument("epoch ", epoch, " is outside this job's ", schedule_.epochs, " epochs");
+  if (privacy_ && !privacy_->noise)
+    return FailedPrecondition("privacy.records: no noise was set for this release (Trainer::SetNoise)");
   if (cursor_.epoch != epoch) cursor_ = {.epoch = epoch};
   const double learning_rate = PolyLearningRate(options_.job.train.learning_rate, epoch, schedule_.epochs);
   const std::int64_t first_step = epoch * schedule_.iterations;
-  BatchLoader loader(train_sampler_,
-                     LoaderFor(shares_, first_step + cursor_.iteration, first_step + schedule_.iterations));
+  std::optional<BatchLoader> loader;
+  if (!privacy_)
+    loader.emplace(train_sampler_,
+                   LoaderFor(shares_, first_step + cursor_.iteration, first_step + schedule_.iterations));
   Status sink_failure;
   while (cursor_.iteration < schedule_.iterations) {
     Told told{.stop = StopWanted(), .failed = !sink_failure.ok()};
     if (alone() && told.stop) return Cancelled("training was asked to stop");
-    ASSIGN_OR_RETURN(const StepReport report, Step(loader, learning_rate, &told));
+    ASSIGN_OR_RETURN(const StepReport report, Step(loader ? &*loader : nullptr, learning_rate, &told));
     if (told.failed) return communicator_.Agree(sink_failure);
-    if (!std::isfinite(report.loss))
+    if (!privacy_ && !std::isfinite(report.loss))
       return Failed("epoch ", epoch, ", iteration ", report.iteration, ": the loss is not finite");
     sink_failure = sink.OnStep(report);
     if (alone() && !sink_failure.ok()) return sink_failure;
@@ -217,7 +287,7 @@ StatusOr<EpochReport> TrainerImpl::TrainEpoch(std::int64_t epoch, EpochSink& sin
   const double patches = static_cast<double>(options_.job.train.batch_size * schedule_.iterations);
   return EpochReport{.epoch = epoch,
                      .learning_rate = learning_rate,
-                     .loss = cursor_.loss_sum / static_cast<double>(schedule_.iterations),
+                     .loss = privacy_ ? kNan : cursor_.loss_sum / static_cast<double>(schedule_.iterations),
                      .seconds = cursor_.seconds,
                      .patches_per_second = cursor_.seconds > 0 ? patches / cursor_.seconds : 0};
 }
@@ -226,7 +296,7 @@ StatusOr<ValidationReport> TrainerImpl::ValidateEpoch(std::int64_t epoch) {
   ValidationReport report{
       .loss = kNan, .pseudo_dice = std::vector<double>(options_.classes - 1, kNan), .mean_dice = kNan};
   const std::int64_t batches = options_.job.train.validation_iterations;
-  if (validation_sampler_ && batches > 0) {
+  if (validation_sampler_ && batches > 0 && !privacy_) {
     StatusOr<StepEngine::Evaluation> evaluated = EvaluateBatches(*validation_sampler_, epoch * batches, batches);
     if (!evaluated.ok()) return Annotate(evaluated.status(), "validating epoch ", epoch);
     report.loss = evaluated->loss;
@@ -258,6 +328,7 @@ StatusOr<StepEngine::Evaluation> TrainerImpl::EvaluateBatches(const datasets::Pa
 }
 
 StatusOr<double> TrainerImpl::TrainingLoss(std::int64_t batches) {
+  if (privacy_) return FailedPrecondition("privacy.records: a loss on training cases has no noise");
   if (batches < 1) return InvalidArgument("a training loss needs at least one batch, not ", batches);
   const datasets::PatchSampler sampler(options_.train_cases, PlainSamplerFor(options_.job, kLossStream));
   const StatusOr<StepEngine::Evaluation> evaluated = EvaluateBatches(sampler, 0, batches);

@@ -12,12 +12,18 @@
 // Ranks: a micro-batch of batch_size / gradient_accumulation patches is split over the ranks, the first ones take the
 // remainder, and each rank's loss is weighted by its share: k ranks compute the gradient of one process, even or not.
 //
+// A job with privacy.records trains by DP-SGD instead (Abadi et al., CCS 2016): each case is in a step with probability
+// batch_size / cases, independently; one patch of each; its gradient clipped; noise added to the sum, which is divided
+// by batch_size.  What follows (local methods, gradient_clip, momentum) works on the noisy gradient.  No loss is told
+// and nothing is validated: both would tell of cases without noise.
+//
 // Thread rule: strand-bound.  Every rank calls the same collective operations (marked below) in the same order.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +33,8 @@
 #include "comm/tensor/parameter_vector.h"
 #include "comm/wire/job.h"
 #include "datasets/preprocess/prepared_case.h"
+#include "privacy/dp/noise.h"
+#include "privacy/dp/record_account.h"
 #include "trainer/local/gradient_correction.h"
 
 namespace consilium::trainer {
@@ -51,8 +59,8 @@ struct StepReport {
   std::int64_t iteration = 0;   // 0-based, within the epoch
   std::int64_t iterations = 0;  // in an epoch
   double learning_rate = 0;
-  double loss = 0;                // over the global batch
-  double gradient_norm = 0;       // of the averaged gradient, before clipping
+  double loss = 0;                // over the global batch; NaN with privacy.records
+  double gradient_norm = 0;       // of the averaged gradient, before clipping; with privacy.records of the noisy one
   double seconds = 0;             // this step took
   double patches_per_second = 0;  // of this step, all ranks together
 };
@@ -68,7 +76,7 @@ class EpochSink {
 struct EpochReport {
   std::int64_t epoch = 0;
   double learning_rate = 0;
-  double loss = 0;     // mean over the epoch's steps
+  double loss = 0;     // mean over the epoch's steps; NaN with privacy.records
   double seconds = 0;  // of training; over all runs that took part in this epoch
   double patches_per_second = 0;
 };
@@ -91,19 +99,28 @@ class Trainer {
  public:
   // Collective.  Starts from the job's seeded weights.  Sets torch's number of threads for the whole process.
   // Errors: InvalidArgument (no cases, channels that differ, fewer patches in a micro-batch than ranks, a device that
-  // is not there), and those of the communicator.
+  // is not there; with privacy.records: several ranks, a layer that mixes samples, by its name, fewer cases than
+  // batch_size), and those of the communicator.
   static StatusOr<std::unique_ptr<Trainer>> Create(TrainerOptions options);
   virtual ~Trainer() = default;
 
   // Collective.  Trains epoch number `epoch` of the whole schedule (wire::ScheduleOf), from where the cursor stands in
   // it, else from its first step.  Afterwards the cursor stands at {epoch, iterations}.
   // Errors: kCancelled when should_stop() said so (on all ranks; the last step is whole, training can go on from the
-  // cursor); the sink's; Failed for a gradient or loss that is not finite; GuardTorch's; the communicator's.
+  // cursor); the sink's; Failed for a gradient or loss that is not finite; FailedPrecondition without SetNoise() where
+  // it is due; GuardTorch's; the communicator's.
   virtual StatusOr<EpochReport> TrainEpoch(std::int64_t epoch, EpochSink& sink) = 0;
 
   // Collective.  Pseudo Dice and loss on patches of the validation cases, the same ones for the same epoch.  Moves the
   // cursor to {epoch + 1, 0}.  Empty numbers (NaN) when there are no validation cases or iterations.
   virtual StatusOr<ValidationReport> ValidateEpoch(std::int64_t epoch) = 0;
+
+  // With privacy.records: what a step costs; nothing without.
+  virtual std::optional<dp::SampledGaussian> mechanism() const = 0;
+  // With privacy.records, before the first epoch of each release: which cases the steps take and what noise they add
+  // is a function of `secret` and `purpose`, and goes on from one epoch to the next.  `secret`: as for dp::NoiseSource;
+  // the same two give the same draws, so they stand for the same work on the same data only.
+  virtual void SetNoise(const SecretBytes& secret, const std::string& purpose) = 0;
 
   // Copies.  Both vectors have the model's schema; momentum is 0 before the first step.
   virtual tensor::ParameterVector Parameters() const = 0;

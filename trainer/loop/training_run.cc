@@ -10,16 +10,19 @@ namespace {
 
 constexpr char kMetricsFile[] = "metrics.jsonl";
 
-Json MetricsOf(const EpochReport& epoch, const ValidationReport& validation, std::optional<double> ema) {
-  return {{"epoch", epoch.epoch},
-          {"learning_rate", epoch.learning_rate},
-          {"train_loss", epoch.loss},
-          {"validation_loss", validation.loss},
-          {"pseudo_dice", validation.pseudo_dice},
-          {"mean_dice", validation.mean_dice},
-          {"ema_dice", ema ? Json(*ema) : Json(nullptr)},
-          {"seconds", epoch.seconds},
-          {"patches_per_second", epoch.patches_per_second}};
+Json MetricsOf(const EpochReport& epoch, const ValidationReport& validation, std::optional<double> ema,
+               const std::optional<dp::RecordReport>& privacy) {
+  Json metrics = {{"epoch", epoch.epoch},
+                  {"learning_rate", epoch.learning_rate},
+                  {"train_loss", epoch.loss},
+                  {"validation_loss", validation.loss},
+                  {"pseudo_dice", validation.pseudo_dice},
+                  {"mean_dice", validation.mean_dice},
+                  {"ema_dice", ema ? Json(*ema) : Json(nullptr)},
+                  {"seconds", epoch.seconds},
+                  {"patches_per_second", epoch.patches_per_second}};
+  if (privacy) metrics["privacy"] = dp::ToJson(*privacy);
+  return metrics;
 }
 
 }  // namespace
@@ -31,6 +34,9 @@ class TrainingRun::Sink final : public EpochSink {
   Status OnStep(const StepReport& step) override {
     run_.options_.progress->OnStep(step);
     const TrainingRunOptions& options = run_.options_;
+    const std::int64_t steps = run_.schedule_.epochs * run_.schedule_.iterations;
+    if (options.privacy != nullptr && run_.StepsDone() == options.privacy->last_step() && run_.StepsDone() < steps)
+      return options.privacy->Spent(steps);
     if (!run_.writes() || options.clock->Now() - run_.last_saved_ < options.job.train.checkpoint_every) return Status();
     return run_.SaveLatest();
   }
@@ -64,7 +70,17 @@ Checkpoint TrainingRun::Capture() const {
   return checkpoint;
 }
 
+std::int64_t TrainingRun::StepsDone() const {
+  const Cursor cursor = options_.trainer->cursor();
+  return cursor.epoch * schedule_.iterations + cursor.iteration;
+}
+
+Status TrainingRun::PayForRelease() {
+  return options_.privacy == nullptr ? Status() : options_.privacy->Pay(StepsDone());
+}
+
 Status TrainingRun::SaveLatest() {
+  RETURN_IF_ERROR(PayForRelease());
   Checkpoint checkpoint = Capture();
   checkpoint.momentum = options_.trainer->Momentum();
   RETURN_IF_ERROR(options_.run->checkpoints().Save(CheckpointKind::kLatest, checkpoint));
@@ -112,7 +128,11 @@ Status TrainingRun::AfterEpoch(const EpochReport& epoch, const ValidationReport&
   meta_.ema_dice = UpdateEma(meta_.ema_dice, validation.mean_dice);
   const bool is_best = meta_.ema_dice && (!meta_.best_ema_dice || *meta_.ema_dice > *meta_.best_ema_dice);
   if (is_best) meta_.best_ema_dice = meta_.ema_dice;
-  meta_.metrics = MetricsOf(epoch, validation, meta_.ema_dice);
+  std::optional<dp::RecordReport> privacy;
+  if (options_.privacy != nullptr) {
+    ASSIGN_OR_RETURN(privacy, options_.privacy->Report(StepsDone()));
+  }
+  meta_.metrics = MetricsOf(epoch, validation, meta_.ema_dice, privacy);
   options_.progress->OnEpoch(epoch, validation, is_best);
   ASSIGN_OR_RETURN(MetricsLog metrics, MetricsLog::Open(options_.run->path() / kMetricsFile, epoch.epoch));
   RETURN_IF_ERROR(metrics.Append(meta_.metrics));
@@ -120,6 +140,10 @@ Status TrainingRun::AfterEpoch(const EpochReport& epoch, const ValidationReport&
 }
 
 Status TrainingRun::Stopped(const Status& why) {
+  if (why.code() == StatusCode::kPrivacyBudget) {
+    RETURN_IF_ERROR(writes() ? SaveLatest() : Status());
+    return why;
+  }
   if (why.code() != StatusCode::kCancelled) return why;
   RETURN_IF_ERROR(options_.communicator->Agree(writes() ? SaveLatest() : Status()));
   const Cursor cursor = options_.trainer->cursor();
@@ -131,6 +155,8 @@ StatusOr<TrainingOutcome> TrainingRun::Finish() {
   Sink sink(*this);
   const Cursor start = options_.trainer->cursor();
   const bool done_before = start.epoch == schedule_.epochs;
+  if (options_.privacy != nullptr)
+    RETURN_IF_ERROR(options_.privacy->Begin(StepsDone(), schedule_.epochs * schedule_.iterations));
   options_.progress->Begin(start.epoch * schedule_.iterations + start.iteration);
   last_saved_ = options_.clock->Now();
   while (options_.trainer->cursor().epoch < schedule_.epochs) {
@@ -143,13 +169,18 @@ StatusOr<TrainingOutcome> TrainingRun::Finish() {
     RETURN_IF_ERROR(options_.communicator->Agree(writes() ? AfterEpoch(*trained, *validated) : Status()));
   }
   if (!done_before) {
+    RETURN_IF_ERROR(PayForRelease());
     const Status saved = writes() ? options_.run->checkpoints().Save(CheckpointKind::kFinal, Capture()) : Status();
     RETURN_IF_ERROR(options_.communicator->Agree(saved));
   }
   // Only now: a final checkpoint that is durable makes the latest one worthless.
   const Status removed = writes() ? options_.run->checkpoints().Remove(CheckpointKind::kLatest) : Status();
   RETURN_IF_ERROR(options_.communicator->Agree(removed));
-  return TrainingOutcome{schedule_.epochs, train_loss_, meta_.ema_dice, meta_.best_ema_dice};
+  TrainingOutcome outcome{schedule_.epochs, train_loss_, meta_.ema_dice, meta_.best_ema_dice, {}};
+  if (options_.privacy != nullptr) {
+    ASSIGN_OR_RETURN(outcome.privacy, options_.privacy->Report(StepsDone()));
+  }
+  return outcome;
 }
 
 }  // namespace consilium::trainer

@@ -7,6 +7,7 @@
 #include "comm/base/time.h"
 #include "trainer/loop/progress.h"
 #include "trainer/loop/run_directory.h"
+#include "trainer/loop/run_privacy.h"
 #include "trainer/loop/trainer.h"
 
 namespace consilium::trainer {
@@ -17,6 +18,7 @@ struct TrainingRunOptions {
   collective::Communicator* communicator = nullptr;
   RunDirectory* run = nullptr;  // of rank 0; null on the others
   Progress* progress = nullptr;
+  RunPrivacy* privacy = nullptr;  // of a job with privacy.records, else null
   const Clock* clock = &SystemClock();
 };
 
@@ -24,6 +26,7 @@ struct TrainingOutcome {
   std::int64_t epochs = 0;
   double train_loss = 0;                          // of the last epoch; NaN when it was trained by an earlier run
   std::optional<double> ema_dice, best_ema_dice;  // pseudo Dice
+  std::optional<dp::RecordReport> privacy;
 };
 
 // Strand-bound.
@@ -37,12 +40,15 @@ class TrainingRun {
   Status Restore();
 
   // Collective.  Trains what is left, and leaves checkpoint_final.  Errors: Preempted when the trainer was asked to
-  // stop (after a checkpoint), Storage, and whatever the trainer says; all ranks get the same.
+  // stop (after a checkpoint), PrivacyBudget when the budget bears no further step (after a checkpoint), Storage, and
+  // whatever the trainer says; all ranks get the same.
   StatusOr<TrainingOutcome> Finish();
 
  private:
   class Sink;
   Checkpoint Capture() const;
+  std::int64_t StepsDone() const;
+  Status PayForRelease();
   Status SaveLatest();
   Status RestoreHere();
   Status AfterEpoch(const EpochReport& epoch, const ValidationReport& validation);

@@ -25,9 +25,7 @@ Status PrivateGradient::Add(const torch::Tensor& loss_of_one_record) {
     for (std::size_t i = 0; i < parameters_.size() && std::isfinite(norm); ++i)
       if (parameters_[i].grad().defined()) sums_[i].add_(parameters_[i].grad(), scale);
     for (const torch::Tensor& parameter : parameters_) parameter.mutable_grad() = torch::Tensor();
-    if (!std::isfinite(norm)) return Failed("the gradient of a record is not finite; it was left out");
-    records_ += 1, clipped_ += norm > options_.clip ? 1 : 0;
-    return Status();
+    records_ += 1, clipped_ += norm > options_.clip ? 1 : 0, not_finite_ += std::isfinite(norm) ? 0 : 1;
   });
 }
 
@@ -42,7 +40,7 @@ Status PrivateGradient::Finish(dp::NoiseSource* noise) {
       parameters_[i].mutable_grad() = noisy.div_(options_.expected_records).to(parameters_[i].device());
       sums_[i].zero_();
     }
-    records_ = clipped_ = 0;
+    records_ = clipped_ = not_finite_ = 0;
   });
 }
 

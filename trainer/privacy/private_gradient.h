@@ -28,8 +28,8 @@ class PrivateGradient {
   PrivateGradient(std::vector<torch::Tensor> parameters, const PrivateGradientOptions& options);
 
   // Back-propagates the loss of one record (the mean over its patches), and adds its clipped gradient.  Leaves the
-  // parameters' gradients undefined.  Errors: GuardTorch's; Failed for a gradient that is not finite: the record is
-  // not added.
+  // parameters' gradients undefined.  A gradient that is not finite adds nothing (an error would tell of the record).
+  // Errors: GuardTorch's.
   Status Add(const torch::Tensor& loss_of_one_record);
 
   // Writes the noisy mean into the parameters' gradients and begins anew; also right after no Add() at all: an empty
@@ -39,12 +39,13 @@ class PrivateGradient {
   // Of the records added since Finish(); tells about the data: never to be released.
   std::int64_t records() const { return records_; }
   std::int64_t clipped() const { return clipped_; }
+  std::int64_t not_finite() const { return not_finite_; }
 
  private:
   const std::vector<torch::Tensor> parameters_;
   const PrivateGradientOptions options_;
   std::vector<torch::Tensor> sums_;  // f32, on the parameters' device
-  std::int64_t records_ = 0, clipped_ = 0;
+  std::int64_t records_ = 0, clipped_ = 0, not_finite_ = 0;
 };
 
 }  // namespace consilium::trainer

@@ -47,10 +47,10 @@ class ProgressSink final : public EpochSink {
   ProgressSink(TaskMonitor& monitor, std::int64_t steps) : monitor_(monitor), steps_(steps) {}
   Status OnStep(const StepReport& step) override {
     ++done_;
-    monitor_.Report(static_cast<double>(done_) / static_cast<double>(steps_),
-                    {{"loss", step.loss},
-                     {"step", static_cast<double>(step.epoch * step.iterations + step.iteration)},
-                     {"patches_per_second", step.patches_per_second}});
+    wire::Metrics metrics = {{"step", static_cast<double>(step.epoch * step.iterations + step.iteration)},
+                             {"patches_per_second", step.patches_per_second}};
+    PutIfDefined("loss", step.loss, &metrics);
+    monitor_.Report(static_cast<double>(done_) / static_cast<double>(steps_), metrics);
     return {};
   }
 
@@ -216,19 +216,22 @@ StatusOr<TaskResult> FederatedRound::Run() {
     return InvalidArgument("round ", context_.task.task.round, " is beyond the job's ", schedule_.epochs, " epochs");
   RETURN_IF_ERROR(OnFirstRank([&] { return Load(); }));
   RETURN_IF_ERROR(context_.trainer.Synchronize());
+  const std::int64_t steps = schedule_.epochs_per_round * schedule_.iterations;
+  if (context_.privacy != nullptr) RETURN_IF_ERROR(context_.privacy->Begin(&context_.trainer, steps));
   TaskResult result;
   if (strategy_.metric == "loss_before") {
     ASSIGN_OR_RETURN(const double loss, context_.trainer.TrainingLoss(kLossBatches));
     result.metrics["loss_before"] = loss - kLossMin;
   }
-  const std::int64_t steps = schedule_.epochs_per_round * schedule_.iterations;
   ProgressSink sink(context_.monitor, has_ditto() ? 2 * steps : steps);
-  ASSIGN_OR_RETURN(result.metrics["loss"], TrainEpochs(sink));
+  ASSIGN_OR_RETURN(const double loss, TrainEpochs(sink));
+  PutIfDefined("loss", loss, &result.metrics);
   ASSIGN_OR_RETURN(const ValidationReport validation, context_.trainer.ValidateEpoch(end_ - 1));
   RETURN_IF_ERROR(OnFirstRank([&] { return Conclude(); }));
   if (has_ditto()) {
     ASSIGN_OR_RETURN(result.metrics["personal_loss"], TrainPersonalModel(sink));
   }
+  if (context_.privacy != nullptr) RETURN_IF_ERROR(context_.privacy->Pay(&result.metrics));
   RETURN_IF_ERROR(OnFirstRank([&] { return WriteFiles(); }));
 
   const auto patches = static_cast<double>((has_ditto() ? 2 : 1) * steps * context_.job.train.batch_size);

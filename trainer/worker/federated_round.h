@@ -3,6 +3,7 @@
 
 #include "comm/wire/job.h"
 #include "trainer/loop/trainer.h"
+#include "trainer/worker/release_privacy.h"
 #include "trainer/worker/task_runner.h"
 
 namespace consilium::trainer {
@@ -15,6 +16,7 @@ struct RoundContext {
   const tensor::ParameterVector& initial;  // the job's seeded weights: personal parts before the site's first round
   collective::Communicator& gang;          // the trainer's; rank 0 alone reads and writes files
   TaskMonitor& monitor;                    // rank 0's is the client's
+  ReleasePrivacy* privacy = nullptr;       // of a job with privacy.records, for this task; else null
 };
 
 // Collective.  The round's local epochs with the strategy's local method (local/local_method.h), then, with Ditto, as
@@ -26,9 +28,12 @@ struct RoundContext {
 // loss of the received model over fixed training patches, plus 1, so that it is never negative (Dice + cross entropy
 // begins at -1).  The result's weight is left at 1.
 //
+// With privacy.records none of loss, dice and personal_loss is told, in progress neither, but what release_privacy.h
+// adds; the update is paid for before it is written.
+//
 // Errors, the same on every rank unless the gang broke: InvalidArgument (round beyond the schedule, a model that is not
-// the job's, unknown personal patterns), FailedPrecondition (the site's state is of another job), Cancelled, and those
-// of Trainer and of the files.
+// the job's, unknown personal patterns), FailedPrecondition (the site's state is of another job), PrivacyBudget (before
+// the first step), Cancelled, and those of Trainer and of the files.
 StatusOr<TaskResult> TrainRound(const RoundContext& context);
 
 }  // namespace consilium::trainer

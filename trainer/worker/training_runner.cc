@@ -154,11 +154,25 @@ Status TrainingRunner::Prepare(const wire::JobSpec& job, const fs::path& data_di
 StatusOr<TaskResult> TrainingRunner::Train(const wire::JobSpec& job, const wire::WorkerTask& task,
                                            TaskMonitor& monitor) {
   RETURN_IF_ERROR(Prepare(job, task.data_dir));
+  std::optional<ReleasePrivacy> privacy;
+  if (job.record_privacy.enabled) {
+    StatusOr<ReleasePrivacy> opened = ReleasePrivacy::Open({.ledgers = options_.ledgers,
+                                                            .data_set = data_->dataset.name,
+                                                            .job = job,
+                                                            .task = task,
+                                                            .cases = data_->train,
+                                                            .trainer = *trainer_});
+    if (!opened.ok()) return opened.status();
+    privacy.emplace(*std::move(opened));
+  }
   const CurrentTask current(&monitor_, &monitor);
-  ASSIGN_OR_RETURN(
-      TaskResult result,
-      TrainRound(
-          {.job = job, .task = task, .trainer = *trainer_, .initial = initial_, .gang = gang_, .monitor = monitor}));
+  ASSIGN_OR_RETURN(TaskResult result, TrainRound({.job = job,
+                                                  .task = task,
+                                                  .trainer = *trainer_,
+                                                  .initial = initial_,
+                                                  .gang = gang_,
+                                                  .monitor = monitor,
+                                                  .privacy = privacy ? &*privacy : nullptr}));
   result.weight = static_cast<double>(data_->train.size());
   return result;
 }

@@ -4,6 +4,7 @@
 // loaded anew for each, so a worker that was killed and started again gives the same update.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 
 #include "comm/collective/communicator.h"
@@ -27,10 +28,15 @@ namespace consilium::trainer {
 //
 // kStatistics: see statistics_task.h, initial_task.h and wire/preparation.h.
 //
-// Errors: InvalidArgument (job, data with all faults, weights of another model), FailedPrecondition (state of another
-// job), Cancelled, Storage, ResourceExhausted (memory), Failed (torch, a loss that is not finite).
+// With privacy.records see release_privacy.h.
+//
+// Errors: PrivacyBudget, InvalidArgument (job, data with all faults, weights of another model), FailedPrecondition
+// (state of another job), Cancelled, Storage, ResourceExhausted (memory), Failed (torch, a loss that is not finite).
 struct RunnerOptions {
   std::uint32_t statistics_cases_min = 5;  // the site says nothing of fewer cases
+  // Of the site's privacy ledgers and noise keys, a folder for each data set; empty: jobs with privacy.records are
+  // refused.  It must outlive the job, and the next one.
+  std::filesystem::path ledgers;
 };
 std::unique_ptr<TaskRunner> MakeTrainingRunner(collective::Communicator* gang = nullptr, RunnerOptions options = {});
 

@@ -48,10 +48,11 @@ struct WorkerArguments {
   std::int64_t fd = -1;
   bool gang = false;
   std::int64_t cases_min = RunnerOptions().statistics_cases_min;
+  std::string ledgers;
 };
 
 RunnerOptions RunnerOptionsOf(const WorkerArguments& arguments) {
-  return {.statistics_cases_min = static_cast<std::uint32_t>(arguments.cases_min)};
+  return {.statistics_cases_min = static_cast<std::uint32_t>(arguments.cases_min), .ledgers = arguments.ledgers};
 }
 
 Status ServeClient(const WorkerArguments& arguments, TaskRunner& runner) {
@@ -87,6 +88,7 @@ int WorkerVerb(const Arguments& arguments) {
   command.Option("--socket", &options.socket, "Unix-domain socket that the client listens on");
   command.Option("--fd", &options.fd, "connected socket that the client handed down");
   command.Flag("--gang", &options.gang, "one rank of several that mpirun, torchrun or srun started together");
+  command.Option("--ledgers", &options.ledgers, "folder of the privacy ledgers, for jobs with privacy.records");
   command.Option("--cases-min", &options.cases_min, "fewest cases that statistics of the data set may speak of");
   return command.Run(arguments, [&]() -> Status {
     if (options.cases_min < 1 || options.cases_min > 1'000'000)

@@ -48,6 +48,7 @@ struct RealTrialOptions {
   int rounds = 3;
   int iterations = 12;
   std::string federation;                     // more keys, e.g. "personal: ['*.norm.*']"
+  std::string more;                           // of the whole job
   std::vector<std::string> client_arguments;  // of every client
   std::map<std::string, std::string> environment;
 };
@@ -65,7 +66,8 @@ class RealTrial {
     const std::string job =
         Concat(testing::TinyJobYaml("trial", 1, options.iterations), "federation:\n  rounds: ", options.rounds,
                "\n  mode: wait\n  sites: {min: 1, names: [", names, "]}\n",
-               options.federation.empty() ? "" : "  " + options.federation + "\n");
+               options.federation.empty() ? "" : "  " + options.federation + "\n",
+               options.more.empty() ? "" : options.more + "\n");
     EXPECT_TRUE(WriteFileAtomic(scratch_ / "job.yaml", std::string_view(job)).ok());
     const testing::ProgramResult init =
         testing::RunProgram({"consilium-trainer", "init", scratch_ / "job.yaml", "--data",

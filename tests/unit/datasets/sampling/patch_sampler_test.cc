@@ -130,6 +130,33 @@ TEST(PatchSampler, APatchIsTheWindowThatWasPlacedPaddedWithZerosAndBackground) {
   }
 }
 
+TEST(PatchSampler, APatchOfANamedCaseStaysTheSameWhenAnotherCaseIsTakenAway) {
+  std::vector<PreparedCase> cases = ThreeCases();
+  for (std::size_t i = 0; i < cases.size(); ++i) cases[i].id = Concat("case ", i);
+  SamplerOptions options = Options({16, 12, 20}, 9);
+  options.augmentation = {.mirror = true, .intensity = true};
+  options.foreground_oversampling = 0.5;
+  const std::vector<PreparedCase> fewer = {cases[0], cases[2]};
+  const PatchSampler all(cases, options), without(fewer, options);
+  const auto draw = [](const PatchSampler& sampler, std::int64_t step, std::int64_t case_index) {
+    Patch patch;
+    patch.image.assign(static_cast<std::size_t>(sampler.channels() * sampler.patch_voxels()), -99.0f);
+    patch.labels.assign(static_cast<std::size_t>(sampler.patch_voxels()), -99);
+    sampler.SampleCase(step, case_index, patch.image, patch.labels);
+    return patch;
+  };
+  int forced = 0, same_step = 0;
+  for (std::int64_t step = 0; step < 100; ++step) {
+    EXPECT_EQ(draw(all, step, 0), draw(without, step, 0));
+    EXPECT_EQ(draw(all, step, 2), draw(without, step, 1));
+    EXPECT_EQ(all.PlaceInCase(step, 2).case_index, 2);
+    same_step += draw(all, step, 0) == draw(all, step + 1, 0);
+    forced += all.PlaceInCase(step, 1).forced_class > 0;
+  }
+  EXPECT_LT(same_step, 5);
+  EXPECT_NEAR(forced, 50, 25);
+}
+
 TEST(PatchSampler, ACaseSmallerThanThePatchIsSeenWholeOnEveryAxis) {
   const std::vector<PreparedCase> cases = {MakeCase("tiny", {1, 3, 2}, 1, 1, NoLabel)};
   const PatchSampler sampler(cases, Options({8, 5, 7}, 2));

@@ -162,6 +162,10 @@ TEST(FactsOf, TheSiteReadsTheJobItselfAndTakesTheSmallestCohortThatARoundMayHave
   EXPECT_EQ(facts("\"mode\": \"wait\"")->cohort_min, 0);
   EXPECT_FALSE(facts("\"rounds\": 7")->secure_aggregation);
   EXPECT_FALSE(facts("\"rounds\": 7")->epsilon);
+  const auto privacy = facts("}, \"privacy\": {\"records\": {\"epsilon\": 3, \"delta\": 1e-6}");
+  ASSERT_TRUE(privacy.ok()) << privacy.status();
+  EXPECT_EQ(privacy->epsilon, 3);
+  EXPECT_EQ(privacy->delta, 1e-6);
   EXPECT_FALSE(facts("\"unknown\": 7").ok());
   for (const char* text : {"", "[]", "{", "7"}) EXPECT_FALSE(FactsOf(text).ok()) << text;
 }

@@ -270,5 +270,82 @@ TEST_F(TrainerTest, AnOptimizerStateOfAnotherModelIsRefusedByTensorName) {
   EXPECT_THAT(loaded.message(), HasSubstr("decoder."));
 }
 
+// --- privacy.records
+
+wire::JobSpec PrivateJob(std::int64_t epochs = 2, std::int64_t iterations = 3) {
+  wire::JobSpec job = SyntheticJob(epochs, iterations);
+  job.record_privacy = {.enabled = true, .epsilon = 8, .clip = 0.5, .noise_multiplier = 0.5};
+  return job;
+}
+
+SecretBytes Secret(std::uint8_t value) { return SecretBytes(Bytes(32, value)); }
+
+TEST_F(TrainerTest, PrivateTrainingTellsNoLossAndValidatesNothingAndIsAFunctionOfTheSecretAndThePurpose) {
+  const auto train = [&](std::uint8_t secret, const std::string& purpose) {
+    const std::unique_ptr<Trainer> trainer = Make(PrivateJob());
+    trainer->SetNoise(Secret(secret), purpose);
+    Recorder recorder;
+    for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
+      const StatusOr<EpochReport> report = trainer->TrainEpoch(epoch, recorder);
+      EXPECT_TRUE(report.ok()) << report.status();
+      EXPECT_TRUE(std::isnan(report->loss));
+      const StatusOr<ValidationReport> validation = trainer->ValidateEpoch(epoch);
+      EXPECT_TRUE(std::isnan(validation->loss));
+      EXPECT_TRUE(std::isnan(validation->mean_dice));
+    }
+    for (const double loss : recorder.losses) EXPECT_TRUE(std::isnan(loss));
+    for (const double norm : recorder.norms) EXPECT_GT(norm, 0);
+    EXPECT_EQ(trainer->TrainingLoss(1).code(), StatusCode::kFailedPrecondition);
+    return trainer->Parameters().digest();
+  };
+  const Digest weights = train(1, "a");
+  EXPECT_EQ(train(1, "a"), weights);
+  EXPECT_NE(train(1, "b"), weights);
+  EXPECT_NE(train(2, "a"), weights);
+}
+
+TEST_F(TrainerTest, PrivateTrainingSaysWhatAStepCostsAndRefusesToBeginWithoutNoise) {
+  const std::unique_ptr<Trainer> trainer = Make(PrivateJob());
+  ASSERT_TRUE(trainer->mechanism().has_value());
+  EXPECT_EQ(trainer->mechanism()->noise_multiplier, 0.5);
+  EXPECT_EQ(trainer->mechanism()->sampling_rate, 0.5);  // 2 of 4 cases
+  Recorder recorder;
+  EXPECT_EQ(trainer->TrainEpoch(0, recorder).code(), StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(Make(SyntheticJob(1, 1))->mechanism().has_value());
+  wire::JobSpec calibrated = PrivateJob();
+  calibrated.record_privacy.noise_multiplier = 0;
+  EXPECT_GT(Make(calibrated)->mechanism()->noise_multiplier, 0.3);
+  wire::JobSpec greedy = PrivateJob();
+  greedy.train.batch_size = 5;
+  TrainerOptions options;
+  options.job = greedy;
+  options.classes = kSyntheticClasses;
+  options.train_cases = train_;
+  options.device = "cpu";
+  EXPECT_THAT(Trainer::Create(std::move(options)).status().message(), HasSubstr("train.batch_size"));
+}
+
+// With next to no noise, a clip that clips nothing and all cases in each step it is plain gradient descent; so it
+// learns.
+TEST_F(TrainerTest, PrivateTrainingWithLittleNoiseLearns) {
+  for (const bool flat : {false, true}) {
+    wire::JobSpec job = SyntheticJob(/*epochs=*/1, /*iterations=*/60, flat);
+    job.model.base_features = 4;
+    job.train.batch_size = 4;
+    job.train.momentum = 0.9;
+    job.train.learning_rate = 0.05;
+    const std::unique_ptr<Trainer> plain = Make(job);
+    const double before = *plain->TrainingLoss(8);
+    wire::JobSpec private_job = job;
+    private_job.record_privacy = {.enabled = true, .epsilon = 1000, .clip = 100, .noise_multiplier = 1e-6};
+    const std::unique_ptr<Trainer> trainer = Make(private_job);
+    trainer->SetNoise(Secret(1), "learning");
+    Recorder recorder;
+    ASSERT_TRUE(trainer->TrainEpoch(0, recorder).ok());
+    ASSERT_TRUE(plain->LoadParameters(trainer->Parameters()).ok());
+    EXPECT_LT(*plain->TrainingLoss(8), before - 0.5);
+  }
+}
+
 }  // namespace
 }  // namespace consilium::trainer

@@ -49,12 +49,17 @@ class TrainingRunTest : public testing::Test {
     };
     ASSIGN_OR_RETURN(const std::unique_ptr<Trainer> trainer, Trainer::Create(std::move(options)));
     ASSIGN_OR_RETURN(const std::unique_ptr<RunDirectory> run, RunDirectory::Open(folder_ / name, job_, start));
+    std::unique_ptr<RunPrivacy> privacy;
+    if (job_.record_privacy.enabled) {
+      ASSIGN_OR_RETURN(privacy, RunPrivacy::Open({.ledger = folder_ / "ledger", .job = job_}, trainer.get()));
+    }
     Progress progress({.out = nullptr});
     TrainingRun training({.job = job_,
                           .trainer = trainer.get(),
                           .communicator = solo.get(),
                           .run = run.get(),
                           .progress = &progress,
+                          .privacy = privacy.get(),
                           .clock = &clock});
     RETURN_IF_ERROR(training.Restore());
     return training.Finish().status();
@@ -159,6 +164,74 @@ TEST_F(TrainingRunTest, AFinishedRunThatIsResumedIsLeftAsItIs) {
   const std::string before = Result("run");
   ASSERT_TRUE(Live("run", RunStart::kResume).ok());
   EXPECT_EQ(Result("run"), before);
+}
+
+// --- privacy.records
+
+class PrivateRunTest : public TrainingRunTest {
+ protected:
+  void SetUp() override {
+    TrainingRunTest::SetUp();
+    job_.record_privacy = {.enabled = true, .epsilon = 8, .noise_multiplier = 2};
+  }
+  // Steps that were paid for, over all processes.
+  std::int64_t Paid() const {
+    const StatusOr<Json> ledger = ReadJson(folder_ / "ledger" / "ledger.json");
+    std::int64_t steps = 0;
+    if (ledger.ok())
+      for (const auto& [name, charge] : (*ledger)["charges"].items()) steps += charge["steps"].get<std::int64_t>();
+    return steps;
+  }
+};
+
+TEST_F(PrivateRunTest, EveryEpochTellsEpsilonAndNoLossAndAllStepsArePaidFor) {
+  ASSERT_TRUE(Live("run", RunStart::kFresh).ok());
+  EXPECT_EQ(Paid(), 6);
+  std::istringstream lines(*ReadFile(folder_ / "run/metrics.jsonl"));
+  std::int64_t epochs = 0;
+  double last = 0;
+  for (std::string line; std::getline(lines, line); ++epochs) {
+    const Json json = *ParseJson(line, "metrics");
+    EXPECT_TRUE(json["train_loss"].is_null());
+    EXPECT_TRUE(json["mean_dice"].is_null());
+    EXPECT_EQ(json["privacy"]["steps"], 3 * (epochs + 1));
+    EXPECT_GT(json["privacy"]["epsilon"].get<double>(), last);
+    last = json["privacy"]["epsilon"].get<double>();
+  }
+  EXPECT_EQ(epochs, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/checkpoint_best.safetensors"));
+}
+
+// A checkpoint is due after steps 2 and 4 (each paid for before it is written); the fifth step dies with the process.
+TEST_F(PrivateRunTest, AKilledRunKeepsItsChargesAndPaysForWhatItDoesAgain) {
+  int steps = 0;
+  EXPECT_THROW((void)Live("run", RunStart::kFresh,
+                          [&]() -> bool {
+                            if (++steps == 6) throw Killed();
+                            return false;
+                          }),
+               Killed);
+  const std::int64_t paid = Paid();
+  EXPECT_GE(paid, 2);
+  EXPECT_LT(paid, 6);
+  ASSERT_TRUE(Live("run", RunStart::kResume).ok());
+  EXPECT_EQ(Paid(), 6) << "steps that no checkpoint showed were never paid for";
+}
+
+TEST_F(PrivateRunTest, StopsAtItsBudgetWithTheCheckpointThatWasPaidFor) {
+  job_.record_privacy.noise_multiplier = 1;
+  job_.record_privacy.epsilon = 6.3;  // bears some steps at sampling rate 1/2, and not six
+  const Status status = Live("run", RunStart::kFresh);
+  EXPECT_EQ(status.code(), StatusCode::kPrivacyBudget) << status;
+  EXPECT_EQ(ExitCodeFor(status), ExitCode::kPrivacyBudget);
+  EXPECT_THAT(status.message(), HasSubstr("privacy.records.epsilon"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/checkpoint_latest.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/checkpoint_final.safetensors"));
+  const std::int64_t paid = Paid();
+  EXPECT_GT(paid, 0);
+  EXPECT_LT(paid, 6);
+  EXPECT_EQ(Live("run", RunStart::kResume).code(), StatusCode::kPrivacyBudget) << "and stays there";
+  EXPECT_EQ(Paid(), paid);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 // The worker's real runner on a data set of a few small cubes.
 #include "trainer/worker/training_runner.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <set>
 
 #include "comm/base/json.h"
 #include "comm/tensor/safetensors.h"
@@ -174,6 +176,104 @@ TEST_F(TrainingRunnerTest, WhatDoesNotFitTheJobIsRefusedAndNothingIsWritten) {
   EXPECT_FALSE(runner->Run(task, recorder).ok());
   EXPECT_FALSE(fs::exists(folder_ / "model-1"));
   EXPECT_FALSE(fs::exists(folder_ / "state-1"));
+}
+
+// --- privacy.records
+
+class PrivateRunnerTest : public TinySiteTest {
+ protected:
+  void SetUp() override {
+    TinySiteTest::SetUp();
+    job_.record_privacy = {.enabled = true, .epsilon = 8, .noise_multiplier = 2};
+  }
+  std::unique_ptr<TaskRunner> Runner() const {
+    return MakeTrainingRunner(nullptr, {.ledgers = folder_.path() / "privacy"});
+  }
+  Json Charges() const {
+    const StatusOr<Json> ledger =
+        ReadJson(folder_.path() / "privacy" / consilium::testing::kTinyDatasetName / "ledger.json");
+    return ledger.ok() ? (*ledger)["charges"] : Json::object();
+  }
+  StatusOr<TaskResult> Train(const wire::WorkerTask& task) {
+    Recorder recorder;
+    StatusOr<TaskResult> result = Runner()->Run(task, recorder);
+    EXPECT_FALSE(recorder.metrics().contains("loss"));
+    return result;
+  }
+  Digest UpdateOf(const wire::WorkerTask& task) const { return Sha256OfFile(task.update_path).value(); }
+};
+
+TEST_F(PrivateRunnerTest, ARoundIsPaidForAndTellsEpsilonAndNothingThatHasNoNoise) {
+  const auto result = Train(TaskOf(wire::TaskKind::kTrain, 0));
+  ASSERT_TRUE(result.ok()) << result.status();
+  for (const char* name : {"loss", "dice", "dice.1", "dice.2"}) EXPECT_FALSE(result->metrics.contains(name)) << name;
+  EXPECT_GT(result->metrics.at("epsilon"), 0);
+  EXPECT_GE(result->metrics.at("epsilon_rdp"), result->metrics.at("epsilon"));
+  EXPECT_EQ(result->metrics.at("delta"), 1e-5);
+  ASSERT_EQ(Charges().size(), 1u);
+  const Json charge = Charges().begin().value();
+  EXPECT_EQ(charge["steps"], kIterations);
+  EXPECT_EQ(charge["noise_multiplier"], 2);
+  const double first = result->metrics.at("epsilon");
+  const auto second = Train(TaskOf(wire::TaskKind::kTrain, 1));
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_GT(second->metrics.at("epsilon"), first) << "rounds add up";
+}
+
+TEST_F(PrivateRunnerTest, TheSameWorkDoneAgainIsTheSameReleaseAndIsPaidForOnce) {
+  wire::WorkerTask task = TaskOf(wire::TaskKind::kTrain, 0);
+  ASSERT_TRUE(Train(task).ok());
+  const Digest update = UpdateOf(task);
+  ASSERT_TRUE(Train(task).ok());
+  EXPECT_EQ(UpdateOf(task), update);
+  EXPECT_EQ(Charges().size(), 1u);
+}
+
+TEST_F(PrivateRunnerTest, AnotherAttemptAnotherModelAndAnotherCaseAreOtherReleasesWithFreshNoise) {
+  const wire::WorkerTask task = TaskOf(wire::TaskKind::kTrain, 0);
+  ASSERT_TRUE(Train(task).ok());
+  std::set<Digest> updates = {UpdateOf(task)};
+  wire::WorkerTask retried = task;
+  retried.task.attempt = Attempt{1};
+  ASSERT_TRUE(Train(retried).ok());
+  updates.insert(UpdateOf(retried));
+  EXPECT_EQ(Charges().size(), 2u);
+
+  // A coordinator that gives the same round again with a model of its own.
+  auto model = tensor::ReadParameters(task.model_path).value();
+  model.values()[0] += 1e-6f;
+  wire::WorkerTask lied = task;
+  lied.model_path = folder_ / "model-lie";
+  ASSERT_TRUE(tensor::WriteParameters(lied.model_path, model).ok());
+  ASSERT_TRUE(Train(lied).ok());
+  updates.insert(UpdateOf(lied));
+  EXPECT_EQ(Charges().size(), 3u);
+  EXPECT_EQ(updates.size(), 3u);
+}
+
+TEST_F(PrivateRunnerTest, ARoundBeyondTheBudgetIsNotTrainedAndNothingIsReleased) {
+  job_.record_privacy.noise_multiplier = 0.5;
+  job_.record_privacy.epsilon = 20;
+  Status status;
+  int rounds = 0;
+  for (std::uint32_t attempt = 0; attempt < 50 && status.ok(); ++attempt) {
+    wire::WorkerTask task = TaskOf(wire::TaskKind::kTrain, 0);
+    task.task.attempt = Attempt{attempt};
+    std::filesystem::remove(task.update_path);
+    status = Train(task).status();
+    rounds += status.ok();
+    if (!status.ok()) EXPECT_FALSE(std::filesystem::exists(task.update_path));
+  }
+  EXPECT_EQ(status.code(), StatusCode::kPrivacyBudget) << status;
+  EXPECT_GE(rounds, 1);
+  EXPECT_EQ(Charges().size(), static_cast<std::size_t>(rounds));
+}
+
+TEST_F(PrivateRunnerTest, AWorkerWithoutAPlaceForLedgersRefuses) {
+  Recorder recorder;
+  const auto result = MakeTrainingRunner()->Run(TaskOf(wire::TaskKind::kTrain, 0), recorder);
+  EXPECT_EQ(result.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(result.status().message(), ::testing::HasSubstr("--ledgers"));
 }
 
 }  // namespace

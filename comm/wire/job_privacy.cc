@@ -1,0 +1,62 @@
+#include "comm/wire/job_privacy.h"
+
+#include "comm/wire/apply_plan.h"
+
+namespace consilium::wire {
+namespace {
+
+// Why a federation cannot go with privacy for records; "" when it can.
+std::string WhyNotPrivate(const JobSpec& job) {
+  const FederationSpec& federation = job.federation;
+  if (const StrategySpec* strategy = FindStrategy(federation.strategy); strategy->metric == "loss_before")
+    return Concat("strategy ", strategy->name, " needs each site's loss on its training cases, which has no noise");
+  if (federation.personalization.method != PersonalizationMethod::kNone)
+    return "personalization trains a second model on the same cases, which is not counted yet";
+  if (federation.evaluate_every > 0)
+    return "evaluate.every reports a score without noise after each so many rounds; the model is evaluated at the end";
+  if (federation.cross_site) return "cross_site reports a score without noise for each pair of sites";
+  if (NeedsPlan(job))
+    return "sites that plan the network together tell statistics of their cases without noise; plan without privacy, "
+           "or on public cases, and name the plans with model.plans";
+  return "";
+}
+
+}  // namespace
+
+void ReadPrivacy(ConfigReader& root, RecordPrivacySpec* records) {
+  root.ReadMap("privacy", [&](ConfigReader& privacy) {
+    privacy.RefuseUnbuilt("sites", "privacy for whole sites is not applied; privacy.records is for each case");
+    records->enabled = privacy.Has("records");
+    privacy.ReadMap("records", [&](ConfigReader& reader) {
+      reader.Require("epsilon");
+      reader.Read("epsilon", &records->epsilon, Between(0.01, 1000.0));
+      reader.Read("delta", &records->delta, Between(1e-15, 0.01));
+      reader.Read("clip", &records->clip, Between(1e-9, 1e9));
+      reader.Read("noise_multiplier", &records->noise_multiplier, Between(0.1, 1e4));
+    });
+  });
+}
+
+Status ResolvePrivacy(const ConfigNode& root, const JobSpec& job) {
+  if (!job.record_privacy.enabled) return Status();
+  const std::string where = root["privacy"]["records"].where();
+  if (job.cluster.ranks > 1)
+    return InvalidArgument(where, ": privacy for records is trained by one rank, cluster.ranks is ", job.cluster.ranks);
+  if (job.train.gradient_accumulation > 1)
+    return InvalidArgument(where, ": cases are taken one by one anyway; remove train.gradient_accumulation");
+  if (job.data.fold < 0)
+    return InvalidArgument(where, ": data.fold: all validates on the training cases, and that score has no noise; ",
+                           "choose a fold");
+  if (!job.has_federation) return Status();
+  if (const std::string why = WhyNotPrivate(job); !why.empty())
+    return InvalidArgument(where, ": privacy.records does not go with this federation: ", why);
+  return Status();
+}
+
+Json PrivacyToJson(const RecordPrivacySpec& records) {
+  Json json = {{"epsilon", records.epsilon}, {"delta", records.delta}, {"clip", records.clip}};
+  if (records.noise_multiplier > 0) json["noise_multiplier"] = records.noise_multiplier;
+  return {{"records", json}};
+}
+
+}  // namespace consilium::wire

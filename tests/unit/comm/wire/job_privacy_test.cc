@@ -1,0 +1,103 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "comm/wire/capability.h"
+#include "comm/wire/job.h"
+
+namespace consilium::wire {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kJob[] = R"(
+name: trial
+data: {dataset: Dataset001_Toy}
+model: {patch_size: [8, 8, 8]}
+privacy: {records: {epsilon: 3, delta: 1e-6, clip: 0.5}}
+)";
+
+StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments, const std::string& text = kJob) {
+  ConfigNode root = ConfigNode::Parse(text, "job.yaml").value();
+  for (const std::string& assignment : assignments) EXPECT_TRUE(root.Set(assignment).ok());
+  return ParseJob(root);
+}
+
+TEST(JobPrivacy, IsReadAndWrittenAsItWasSaid) {
+  for (const char* noise : {"privacy.records.noise_multiplier=1.5", "privacy.records.clip=0.5"}) {
+    const StatusOr<JobSpec> job = Parse({noise, "federation.rounds=3"});
+    ASSERT_TRUE(job.ok()) << job.status();
+    EXPECT_TRUE(job->record_privacy.enabled);
+    EXPECT_EQ(job->record_privacy.epsilon, 3);
+    EXPECT_EQ(job->record_privacy.delta, 1e-6);
+    EXPECT_EQ(job->record_privacy.clip, 0.5);
+    EXPECT_TRUE(FeaturesNeeded(*job).contains("record_privacy"));
+    EXPECT_TRUE(FeaturesOfThisBuild().contains("record_privacy"));
+    const StatusOr<JobSpec> again = ParseJob(ConfigNode::Parse(JobToJson(*job).dump(), "job").value());
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(JobToJson(*again), JobToJson(*job));
+  }
+  EXPECT_EQ(Parse({})->record_privacy.noise_multiplier, 0) << "each site chooses its own";
+}
+
+TEST(JobPrivacy, WithoutItTheResolvedJobIsWhatItWas) {
+  const std::string text(kJob);
+  const StatusOr<JobSpec> job = Parse({}, text.substr(0, text.find("privacy")));
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_FALSE(job->record_privacy.enabled);
+  EXPECT_FALSE(JobToJson(*job).contains("privacy"));
+  EXPECT_FALSE(FeaturesNeeded(*job).contains("record_privacy"));
+}
+
+TEST(JobPrivacy, EachNumberChangesTheDigest) {
+  for (const char* assignment : {"privacy.records.epsilon=4", "privacy.records.delta=1e-5", "privacy.records.clip=1",
+                                 "privacy.records.noise_multiplier=2"})
+    EXPECT_NE(JobDigest(*Parse({assignment})), JobDigest(*Parse({}))) << assignment;
+}
+
+TEST(JobPrivacy, NumbersThatProtectNobodyAreRefused) {
+  for (const char* assignment :
+       {"privacy.records.epsilon=0", "privacy.records.epsilon=1e4", "privacy.records.delta=0.1",
+        "privacy.records.delta=0", "privacy.records.clip=0", "privacy.records.noise_multiplier=0"})
+    EXPECT_EQ(Parse({assignment}).code(), StatusCode::kInvalidArgument) << assignment;
+  const Status status = Parse({"privacy={records: {clip: 1}}"}).status();
+  EXPECT_THAT(status.message(), HasSubstr("privacy.records.epsilon is missing"));
+  EXPECT_EQ(Parse({"privacy.sites={epsilon: 8}"}).code(), StatusCode::kUnimplemented);
+  EXPECT_THAT(Parse({"federation.privacy={epsilon: 8}"}).status().message(), HasSubstr("privacy.records"));
+}
+
+TEST(JobPrivacy, WhatWouldShowMoreOfACaseIsRefusedWithTheReason) {
+  const std::pair<std::vector<std::string>, const char*> kRefused[] = {
+      {{"cluster.ranks=2"}, "trained by one rank"},
+      {{"train.batch_size=4", "train.gradient_accumulation=2"}, "one by one"},
+      {{"data.fold=all"}, "validates on the training cases"},
+      {{"federation.strategy.name=qfedavg"}, "needs each site's loss on its training cases"},
+      {{"federation.strategy.name=ditto"}, "a second model on the same cases"},
+      {{"federation.personalization.method=finetune"}, "a second model on the same cases"},
+      {{"federation.evaluate.every=2"}, "a score without noise after each"},
+      {{"federation.cross_site=true"}, "a score without noise for each pair"},
+      {{"federation.rounds=2", "model={architecture: plan}"}, "statistics of their cases without noise"},
+  };
+  for (const auto& [assignments, why] : kRefused) {
+    const Status status = Parse(assignments).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << assignments[0];
+    EXPECT_THAT(status.message(), HasSubstr(why));
+    EXPECT_THAT(status.message(), HasSubstr("job.yaml:5")) << "says where";
+  }
+}
+
+TEST(JobPrivacy, GoesWithAveragingServersMomentsDriftCorrectionCompressionAndSecureSums) {
+  for (const std::vector<std::string>& assignments :
+       std::vector<std::vector<std::string>>{{"federation.strategy.name=fedadam"},
+                                             {"federation.strategy.name=scaffold"},
+                                             {"federation.strategy.name=fednova"},
+                                             {"federation.strategy.name=fedbuff", "federation.mode=async"},
+                                             {"federation.compression=int8"},
+                                             {"federation.personal=[\"*.norm.*\"]"},
+                                             {"federation.secure_aggregation={enabled: true, min_cohort: 3}"}}) {
+    const StatusOr<JobSpec> job = Parse(assignments);
+    EXPECT_TRUE(job.ok()) << assignments[0] << ": " << job.status();
+  }
+}
+
+}  // namespace
+}  // namespace consilium::wire
