@@ -22,7 +22,8 @@ ImageClassifierImpl::ImageClassifierImpl(const ImageClassifierOptions& options, 
   register_module("head", head_);
   InitializeHeNormal(*this, seed);
   const torch::NoGradGuard no_grad;
-  head_->bias.zero_();
+  for (const auto& item : named_parameters())  // torch draws them from its own generator
+    if (item.key().ends_with("bias")) item.value().zero_();
 }
 
 torch::Tensor ImageClassifierImpl::forward(torch::Tensor x) { return head_->forward(body_->forward(x).mean({2, 3})); }
