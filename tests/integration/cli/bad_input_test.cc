@@ -111,7 +111,8 @@ TEST_F(BadInput, AnUnknownKeyIsAnsweredWithTheNearestAndItsLine) {
 
 TEST_F(BadInput, AKeyThatIsNotBuiltYetIsRefusedNotIgnored) {
   WriteJob(testing::TinyJobYaml("tiny", 1, 1) + "federation: {privacy: {epsilon: 8}}\n");
-  ExpectRefused(Train(), AllOf(HasSubstr("federation.privacy"), HasSubstr("not built yet"), HasSubstr("privacy.records")));
+  ExpectRefused(Train(),
+                AllOf(HasSubstr("federation.privacy"), HasSubstr("not built yet"), HasSubstr("privacy.records")));
 }
 
 TEST_F(BadInput, AnUnknownDatasetSaysWhereItWasSought) {
