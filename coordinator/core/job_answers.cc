@@ -153,8 +153,9 @@ void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, 
     if (!session_) return;
   }
   if (state_.plan().mode == RoundMode::kWait && state_.phase() == Phase::kCollecting)
-    return FinishJob(state_.CodeOfFailures(), Concat(Title(), ": ", site, " failed ", work.failures,
-                                                     " times, the last time with: ", work.last_failure->message));
+    return FinishJob(state_.CodeOfFailures(),
+                     Concat(Title(), ": ", site, " failed ", work.failures, work.failures == 1 ? " time" : " times",
+                            ", the last time with: ", work.last_failure->message));
   TryClose();
 }
 

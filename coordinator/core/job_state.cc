@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::uint32_t kAttemptsMaxWaiting = 3;
 
+// Asked again, a site would say the same: its policy or its privacy budget forbids the job.
+bool IsFinal(StatusCode code) { return code == StatusCode::kPermissionDenied || code == StatusCode::kPrivacyBudget; }
+
 }  // namespace
 
 std::string_view PhaseName(Phase phase) {
@@ -101,13 +104,13 @@ wire::TaskKey JobState::KeyFor(const SiteName& site) const {
 bool JobState::GaveUp(const SiteWork& work) const {
   if (evaluation_) return !work.given_up.empty() && !SubjectInHand(work);
   const bool patient = plan_.mode == RoundMode::kWait || secure();
-  return work.failures >= (patient ? kAttemptsMaxWaiting : 1);
+  const bool is_final = work.last_failure && IsFinal(work.last_failure->code);
+  return work.failures >= (patient && !is_final ? kAttemptsMaxWaiting : 1);
 }
 
 StatusCode JobState::CodeOfFailures() const {
   for (const auto& [site, work] : cohort_)
-    if (!work.update && work.last_failure && work.last_failure->code == StatusCode::kPrivacyBudget)
-      return StatusCode::kPrivacyBudget;
+    if (!work.update && work.last_failure && IsFinal(work.last_failure->code)) return work.last_failure->code;
   return StatusCode::kFailed;
 }
 

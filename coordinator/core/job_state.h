@@ -145,12 +145,13 @@ class JobState {
   bool IsMember(const SiteName& site) const;
   // The work that this cohort site has in hand (mode async: or would be given next).
   wire::TaskKey KeyFor(const SiteName& site) const;
-  // A training task failed as often as it may, or no subject of the evaluation is left to try.
+  // A training task failed as often as it may (once, if the reason is one that stays), or no subject of the evaluation
+  // is left to try.
   bool GaveUp(const SiteWork& work) const;
   // Answered or given up.
   bool IsDone(const SiteWork& work) const;
-  // Why sites of the present work failed, as the code of a job that ends with it: kPrivacyBudget if that is one of the
-  // reasons, else kFailed.
+  // Why sites of the present work failed, as the code of a job that ends with it: a final reason if there is one, else
+  // kFailed.
   StatusCode CodeOfFailures() const;
   // Neither answered nor given up, in name order.
   std::vector<SiteName> Awaited() const;

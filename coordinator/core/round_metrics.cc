@@ -11,18 +11,18 @@ namespace {
 template <typename Updates>
 Json WeightedMeans(const Updates& updates) {
   struct Sum {
-    double value = 0, weight = 0;
+    double value = 0, weight = 0, largest = 0;
   };
   std::map<std::string, Sum> sums;
   for (const auto& [key, update] : updates)
-    for (const auto& [name, value] : update.metrics)
-      if (std::isfinite(value)) sums[name].value += update.weight * value, sums[name].weight += update.weight;
+    for (const auto& [name, value] : update.metrics) {
+      if (!std::isfinite(value)) continue;
+      Sum& sum = sums[name];
+      sum.value += update.weight * value, sum.weight += update.weight, sum.largest = std::max(sum.largest, value);
+    }
   Json means = Json::object();
-  for (const auto& [name, sum] : sums) means[name] = sum.value / sum.weight;
   // A patient is at one site: what protects everybody is the largest epsilon, and no mean of them.
-  for (const auto& [key, update] : updates)
-    for (const auto& [name, value] : update.metrics)
-      if (name.starts_with("epsilon") && std::isfinite(value)) means[name] = std::max(means[name].get<double>(), value);
+  for (const auto& [name, sum] : sums) means[name] = name.starts_with("epsilon") ? sum.largest : sum.value / sum.weight;
   return means;
 }
 

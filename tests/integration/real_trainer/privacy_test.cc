@@ -32,7 +32,7 @@ TEST(RealPrivacy, EverySitePaysForEachRoundOnceAlsoWhenItIsKilledAndTellsEpsilon
   RealTrialOptions options;
   options.rounds = 3;
   options.iterations = 40;
-  options.more = "privacy: {records: {epsilon: 30, noise_multiplier: 3}}";
+  options.more = "privacy: {records: {epsilon: 8}}";
   RealTrial trial(options);
   trial.Start();
   trial.Await({{"event", "update_accepted"}, {"round", 0}, {"site", "b"}});
@@ -56,7 +56,7 @@ TEST(RealPrivacy, TheJobEndsAtItsBudgetWithTheCodeThatSaysSo) {
   RealTrialOptions options;
   options.rounds = 50;
   options.iterations = 4;
-  options.more = "privacy: {records: {epsilon: 12, noise_multiplier: 1}}";
+  options.more = "privacy: {records: {epsilon: 8, noise_multiplier: 2}}";
   RealTrial trial(options);
   trial.Start();
   const StatusOr<ExitResult> end = trial.federation().AwaitEnd(kPatience);
@@ -64,8 +64,8 @@ TEST(RealPrivacy, TheJobEndsAtItsBudgetWithTheCodeThatSaysSo) {
   EXPECT_EQ(end->exit_code, static_cast<int>(ExitCode::kPrivacyBudget)) << trial.federation().Logs();
   const Json last = LastRound(trial);
   ASSERT_FALSE(last.is_null()) << "the budget bears a round at least";
-  EXPECT_LE(last["mean"]["epsilon"].get<double>(), 12);
-  EXPECT_THAT(trial.federation().Logs(), HasSubstr("beyond the budget of 12"));
+  EXPECT_LE(last["mean"]["epsilon"].get<double>(), 8);
+  EXPECT_THAT(trial.federation().Logs(), HasSubstr("beyond the budget of 8"));
 }
 
 }  // namespace

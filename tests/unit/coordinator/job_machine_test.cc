@@ -235,6 +235,17 @@ TEST(JobMachineWait, AFailedTaskIsTriedThreeTimesThenTheJobEndsWithTheSitesMessa
   EXPECT_EQ(stage.state().outcome().message, "round 0: b failed 3 times, the last time with: disk on fire");
 }
 
+TEST(JobMachineWait, ASiteWhosePolicyOrBudgetForbidsTheJobIsAskedOnceAndTheJobEndsWithItsReason) {
+  for (const StatusCode code : {StatusCode::kPermissionDenied, StatusCode::kPrivacyBudget}) {
+    Stage stage({.mode = "wait"});
+    ConnectAll(&stage);
+    stage.TakeLines();
+    stage.Fail("b", Train(0, 0), "not with our patients", code);
+    EXPECT_EQ(stage.state().outcome().code, code);
+    EXPECT_EQ(stage.state().outcome().message, "round 0: b failed 1 time, the last time with: not with our patients");
+  }
+}
+
 TEST(JobMachineWait, ABadUpdateIsTrainedAgain) {
   Stage stage({.mode = "wait"});
   ConnectAll(&stage);

@@ -106,8 +106,8 @@ Stage& Stage::Update(const std::string& site, int round, int attempt, double wei
 Stage& Stage::Prepared(const std::string& site, const wire::TaskKey& task) {
   return Say(site, wire::UpdateReady{task, FakeBlob(Concat(site, task.subject, "answer")), 1, {{"seconds", 1}}});
 }
-Stage& Stage::Fail(const std::string& site, const wire::TaskKey& task, const std::string& message) {
-  return Say(site, wire::TaskFailed{task, StatusCode::kFailed, message});
+Stage& Stage::Fail(const std::string& site, const wire::TaskKey& task, const std::string& message, StatusCode code) {
+  return Say(site, wire::TaskFailed{task, code, message});
 }
 Stage& Stage::Report(const std::string& site, int round, double dice) {
   return Say(site, wire::EvaluationReport{Evaluate(round), {{"dice", dice}}});

@@ -27,7 +27,8 @@ class Stage {
   Stage& Say(const std::string& site, wire::SiteMessage message);
   Stage& Update(const std::string& site, int round, int attempt = 0, double weight = 1);
   Stage& Prepared(const std::string& site, const wire::TaskKey& task);
-  Stage& Fail(const std::string& site, const wire::TaskKey& task, const std::string& message);
+  Stage& Fail(const std::string& site, const wire::TaskKey& task, const std::string& message,
+              StatusCode code = StatusCode::kFailed);
   Stage& Report(const std::string& site, int round, double dice);
   Stage& Validated(const std::string& site, const wire::TaskKey& task, double dice, double cases = 1);
   Stage& Beat(const std::string& site, const wire::Heartbeat& beat) { return Say(site, beat); }

@@ -262,7 +262,7 @@ TEST_F(PrivateRunnerTest, ARoundBeyondTheBudgetIsNotTrainedAndNothingIsReleased)
     std::filesystem::remove(task.update_path);
     status = Train(task).status();
     rounds += status.ok();
-    if (!status.ok()) EXPECT_FALSE(std::filesystem::exists(task.update_path));
+    EXPECT_TRUE(status.ok() || !std::filesystem::exists(task.update_path));
   }
   EXPECT_EQ(status.code(), StatusCode::kPrivacyBudget) << status;
   EXPECT_GE(rounds, 1);
