@@ -4,7 +4,7 @@
 namespace consilium::coordinator {
 namespace {
 
-constexpr Duration kHeartbeatInterval = std::chrono::milliseconds(wire::Welcome{}.heartbeat_interval_ms);
+const Duration kHeartbeatInterval = std::chrono::milliseconds(wire::Welcome{}.heartbeat_interval_ms);
 
 }  // namespace
 
