@@ -1,7 +1,7 @@
 // Accuracy against epsilon: a small image classifier trained by the gradient, sampler, noise and accountant of
 // privacy.records, on Fashion-MNIST (an image is a case), with an audit in the same run.
 //
-//   dp_table [FOLDER] [CASES] [STEPS]     default: kFashionMnistFolder, 10000 cases, 60 steps
+//   dp_table [FOLDER] [CASES] [STEPS]     default: kFashionMnistFolder, 10000 cases, 100 steps
 //
 // All cases are in every step (sampling rate 1): so the canaries of the audit, which are in every step, have the same
 // epsilon as a case, and the bound that the attack finds stands beside the accountant's number for the same thing.
@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   const consilium::Status status =
-      consilium::trainer::Print(folder, argc > 2 ? std::atoll(argv[2]) : 10000, argc > 3 ? std::atoll(argv[3]) : 60);
+      consilium::trainer::Print(folder, argc > 2 ? std::atoll(argv[2]) : 10000, argc > 3 ? std::atoll(argv[3]) : 100);
   if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;
 }
