@@ -77,7 +77,8 @@ function(consilium_program name)
 endfunction()
 
 # consilium_test(name SOURCES a_test.cc DEPS ... [TORCH] [LABEL unit|integration|...] [TIMEOUT seconds] [SERIAL])
-# One executable and one ctest entry: starting torch once per case would cost more than the cases.
+# One executable and one ctest entry: starting torch once per case would cost more than the cases. In a sanitizer build the deadline is
+# five times as long, and a report of any process that the test starts fails it (tests/testing/sanitizer_reports.cc).
 function(consilium_test name)
   cmake_parse_arguments(ARG "TORCH;SERIAL" "LABEL;TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -94,5 +95,16 @@ function(consilium_test name)
     consilium_use_torch(${name})
   endif()
   add_test(NAME ${name} COMMAND ${name})
+  if(CONSILIUM_SANITIZE)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 5")
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:tests_sanitizer_reports>)
+    set(reports "${CMAKE_BINARY_DIR}/sanitizer/${name}")
+    set(common "log_path=${reports}:log_exe_name=1")
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT
+      "CONSILIUM_SANITIZER_REPORTS=${reports};\
+TSAN_OPTIONS=${common}:suppressions=${CMAKE_SOURCE_DIR}/tests/sanitizers/thread.supp:halt_on_error=0:exitcode=66:second_deadlock_stack=1;\
+ASAN_OPTIONS=${common}:detect_leaks=0:detect_stack_use_after_return=1;\
+UBSAN_OPTIONS=${common}:halt_on_error=1:print_stacktrace=1")
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${ARG_SERIAL})
 endfunction()

@@ -7,6 +7,7 @@
 #include "comm/base/file.h"
 #include "comm/wire/apply_plan.h"
 #include "tests/testing/run_program.h"
+#include "tests/testing/slowness.h"
 
 namespace consilium::testing {
 
@@ -67,7 +68,7 @@ Status LocalFederation::StartCoordinator() {
                                                     .output = log(kCoordinatorParty)});
   if (!process.ok()) return process.status();
   processes_.insert_or_assign(kCoordinatorParty, *std::move(process));
-  const Instant deadline = SystemClock().Now() + std::chrono::seconds(20);
+  const Instant deadline = SystemClock().Now() + kSlowness * std::chrono::seconds(20);
   while (SystemClock().Now() < deadline) {
     if (const auto ended = processes_.at(kCoordinatorParty).Poll()) {
       // Started again after its job was over and everybody knew: nobody is waited for.
@@ -148,7 +149,7 @@ Status LocalFederation::AwaitEvent(const Json& wanted, Duration timeout) {
 }
 
 Status LocalFederation::AwaitEvent(const std::function<bool(const Json&)>& wanted, Duration timeout) {
-  const Instant deadline = SystemClock().Now() + timeout;
+  const Instant deadline = SystemClock().Now() + timeout * kSlowness;
   while (SystemClock().Now() < deadline) {
     for (const Json& event : Events())
       if (wanted(event)) return Status();
@@ -165,9 +166,9 @@ Status LocalFederation::AwaitEvent(const std::function<bool(const Json&)>& wante
 StatusOr<ExitResult> LocalFederation::AwaitEnd(Duration timeout) {
   const auto found = processes_.find(kCoordinatorParty);
   if (found == processes_.end()) return FailedPrecondition("no coordinator runs");
-  StatusOr<ExitResult> result = found->second.Wait(timeout);
+  StatusOr<ExitResult> result = found->second.Wait(timeout * kSlowness);
   if (!result.ok()) return Annotate(result.status(), "the coordinator\n", Logs());
-  for (auto& [name, process] : processes_) (void)process.Wait(std::chrono::seconds(10));
+  for (auto& [name, process] : processes_) (void)process.Wait(kSlowness * std::chrono::seconds(10));
   processes_.clear();
   return result;
 }

@@ -8,6 +8,7 @@
 
 #include "comm/base/file.h"
 #include "comm/base/subprocess.h"
+#include "tests/testing/slowness.h"
 
 namespace consilium::testing {
 
@@ -25,7 +26,7 @@ inline ProgramResult RunProgram(std::vector<std::string> arguments, const std::f
   StatusOr<Subprocess> child =
       Subprocess::Start({.arguments = std::move(arguments), .environment = environment, .output = log});
   if (!child.ok()) return {-1, child.status().ToString()};
-  StatusOr<ExitResult> result = child->Wait(timeout);
+  StatusOr<ExitResult> result = child->Wait(timeout * kSlowness);
   ProgramResult program;
   program.exit_code = result.ok() ? result->exit_code : child->Stop(Duration(0)).exit_code;
   const StatusOr<std::string> text = ReadFile(log);
