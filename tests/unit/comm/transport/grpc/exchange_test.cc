@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "tests/unit/comm/transport/grpc/rig.h"
@@ -53,6 +54,62 @@ TEST(Exchange, MessagesOfOneSiteArriveInTheOrderSent) {
     const Event event = rig.events().Await(Event::kMessage, "alpha", i);
     EXPECT_EQ(std::get<wire::Heartbeat>(*event.message).progress, i / 200.0);
   }
+}
+
+// With the next one, where a lock that is missing shows under the thread sanitizer.
+TEST(Exchange, ManyThreadsMaySendBothWaysWhileBlobsMove) {
+  constexpr int kThreads = 3, kMessages = 60;  // all together fewer than a queue holds
+  Rig rig;
+  const auto site = rig.Connect("alpha");
+  const SessionId session = rig.events().Await(Event::kConnect, "alpha").session;
+  const auto file = rig.MakeFile("update", kModelBytes, 5);
+  const wire::BlobManifest manifest = wire::ManifestOfFile(file).value();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kMessages; ++i)
+        site->transport->Send(wire::Heartbeat{.progress = (t + double(i) / kMessages) / kThreads});
+    });
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kMessages; ++i)
+        rig.coordinator().Send(session, wire::Receipt{AnyTask(), wire::DropReason::kNone, Concat(t, " ", 100 + i)});
+    });
+  }
+  EXPECT_TRUE(IsOk(site->transport->Upload(AnyTask(), manifest, file, nullptr)));
+  EXPECT_TRUE(IsOk(site->transport->Fetch(manifest, nullptr)));
+  for (std::thread& thread : threads) thread.join();
+  std::map<int, double> heard;         // the last of each thread
+  std::map<char, std::string> answer;  // likewise
+  for (int n = 0; n < kThreads * kMessages; ++n) {
+    const Event event = rig.events().Await(Event::kMessage, "alpha", n);
+    const double progress = std::get<wire::Heartbeat>(*event.message).progress;
+    const int thread = static_cast<int>(progress * kThreads + 1e-9);
+    EXPECT_TRUE(!heard.contains(thread) || heard[thread] < progress) << "thread " << thread;
+    heard[thread] = progress;
+    const std::string detail = std::get<wire::Receipt>(site->events.AwaitMessage(1 + n)).detail;
+    EXPECT_LT(answer[detail[0]], detail);
+    answer[detail[0]] = detail;
+  }
+}
+
+TEST(Exchange, ASiteMayLeaveWhileItIsSpokenToAndWhileItSpeaks) {
+  Rig rig;
+  for (int life = 0; life < 5; ++life) {
+    auto site = rig.Connect("alpha");
+    const SessionId session = rig.events().Await(Event::kConnect, "alpha", life).session;
+    std::thread coordinator([&] {
+      for (int i = 0; i < 50; ++i)
+        rig.coordinator().Send(session, wire::Receipt{AnyTask(), wire::DropReason::kNone, "well"});
+    });
+    std::thread speaker([&] {
+      for (int i = 0; i < 50; ++i) site->transport->Send(wire::Heartbeat{.progress = 0.5});
+    });
+    site->transport->Close();
+    coordinator.join(), speaker.join();
+    site.reset();
+    rig.events().Await(Event::kDisconnect, "alpha", life);
+  }
+  rig.ExpectWorks(rig.Connect("alpha").get());
 }
 
 TEST(Exchange, ProgressCountsUpToTheWhole) {
