@@ -11,7 +11,9 @@ ifneq ($(CONSILIUM_DATA),)
 export CONSILIUM_DATA
 endif
 
-.PHONY: help demo test bench fuzz format tidy setup configure build programs clean
+SANITIZERS ?= tsan asan
+
+.PHONY: help demo test bench fuzz sanitize format tidy setup configure build programs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +21,7 @@ help:
 	@echo "make test     install, build, then the unit tests, then the integration tests"
 	@echo "make bench    benchmarks, each with its size, time and ratio to a peer or to the hardware"
 	@echo "make fuzz     libFuzzer over every decoder and machine, SECONDS=60 each, TARGETS=\"...\" for some (tests/fuzz/README.md)"
+	@echo "make sanitize the control plane under the thread sanitizer, then the address one; SANITIZERS=tsan for one (tests/README.md)"
 	@echo "make build    programs and tests into $(BUILD)/bin        (PRESET=release|debug|asan|tsan|trainer, JOBS=$(JOBS))"
 	@echo "make tidy     the rules of the house (include directions, vendor headers, line lengths), then clang-tidy"
 	@echo "make format   clang-format over every source"
@@ -40,6 +43,12 @@ fuzz:
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
 	tests/fuzz/run.sh build/fuzz $(or $(SECONDS),60) $(TARGETS)
+
+sanitize:
+	@deploy/setup.sh
+	for preset in $(SANITIZERS); do \
+	  cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset --no-tests=error || exit 1; \
+	done
 
 format:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

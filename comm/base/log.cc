@@ -12,18 +12,32 @@
 namespace consilium {
 namespace {
 
-void UseSink(std::shared_ptr<spdlog::sinks::sink> sink, spdlog::level::level_enum level) {
+std::shared_ptr<spdlog::logger> MakeLogger(std::shared_ptr<spdlog::sinks::sink> sink, spdlog::level::level_enum level) {
   auto logger = std::make_shared<spdlog::logger>("consilium", std::move(sink));
   logger->set_formatter(
       std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc));
   logger->set_level(level);
   logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
+  return logger;
 }
 
-void UseStderrOnce() {
-  static std::once_flag once;
-  std::call_once(once, [] { UseSink(std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::level::info); });
+// Not spdlog's default logger: that one is replaced while another thread, one of gRPC's for instance, writes with it.
+struct Current {
+  std::mutex mutex;
+  std::shared_ptr<spdlog::logger> logger =
+      MakeLogger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::level::info);
+};
+
+// Never destroyed: some thread may log while the process ends.
+Current& TheCurrent() {
+  static auto* const current = new Current;
+  return *current;
+}
+
+std::shared_ptr<spdlog::logger> Logger() {
+  Current& current = TheCurrent();
+  const std::lock_guard lock(current.mutex);
+  return current.logger;
 }
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
@@ -56,15 +70,14 @@ std::string Quoted(const std::string& value) {
 
 }  // namespace
 
-void SetLogLevel(LogLevel level) {
-  UseStderrOnce();
-  spdlog::default_logger_raw()->set_level(ToSpdlog(level));
-}
+void SetLogLevel(LogLevel level) { Logger()->set_level(ToSpdlog(level)); }
 
 Status LogToFile(const std::filesystem::path& path) {
-  UseStderrOnce();
   try {
-    UseSink(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string()), spdlog::default_logger_raw()->level());
+    const auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+    Current& current = TheCurrent();
+    const std::lock_guard lock(current.mutex);
+    current.logger = MakeLogger(sink, current.logger->level());
   } catch (const spdlog::spdlog_ex& error) {
     return Storage("opening log ", path.string(), ": ", error.what());
   }
@@ -76,10 +89,9 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
 }
 
 void Log(LogLevel level, std::string_view event, std::span<const LogField> fields) {
-  UseStderrOnce();
   std::string line;
   for (const LogField& field : fields) line += std::string(field.key) + "=" + Quoted(field.value) + " ";
-  spdlog::default_logger_raw()->log(ToSpdlog(level), "{}event={}", line, event);
+  Logger()->log(ToSpdlog(level), "{}event={}", line, event);
 }
 
 }  // namespace consilium

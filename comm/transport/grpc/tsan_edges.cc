@@ -5,7 +5,7 @@
 // definition of a symbol comes before a library's), add the guarantee that the function's contract gives, and call it:
 //
 //   - what came before an operation was started is seen by whoever takes that operation's completion from a queue;
-//   - what came before a server was started is seen by its callbacks;
+//   - what came before a server was started is seen by its callbacks, and they by whoever destroys a server;
 //   - what came before OnDone, OnCancel or an alarm's callback was scheduled is seen by that callback.
 //
 // Each guarantee is bound to one operation or object.  gRPC's locks and queues as a whole are left invisible on
@@ -30,7 +30,8 @@ Function* Real(const char* symbol) {
   return reinterpret_cast<Function*>(found);
 }
 
-char servers_started;  // its address alone is used
+// Their addresses alone are used.
+char servers_started, calls_ended;
 
 }  // namespace
 
@@ -55,6 +56,13 @@ grpc_event grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec
 void grpc_server_start(grpc_server* server) {
   static auto* const real = Real<decltype(grpc_server_start)>("grpc_server_start");
   __tsan_release(&servers_started);
+  real(server);
+}
+
+// Its calls have ended.
+void grpc_server_destroy(grpc_server* server) {
+  static auto* const real = Real<decltype(grpc_server_destroy)>("grpc_server_destroy");
+  __tsan_acquire(&calls_ended);
   real(server);
 }
 
@@ -85,7 +93,9 @@ void ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
     ServerReactor* reactor() override { return call->reactor(); }
     void CallOnDone() override {
       __tsan_acquire(this);
+      __tsan_release(&calls_ended);  // and again, because the server may be gone when OnDone returns
       call->CallOnDone();
+      __tsan_release(&calls_ended);
       delete this;
     }
     ServerCallbackCall* const call;
@@ -94,7 +104,10 @@ void ServerCallbackCall::ScheduleOnDone(bool inline_ondone) {
       Real<void(ServerCallbackCall*, bool)>("_ZN4grpc8internal18ServerCallbackCall14ScheduleOnDoneEb");
   (void)callbacks_outstanding_.load(std::memory_order_acquire);
   __tsan_acquire(this);  // of CallOnCancel
-  if (inline_ondone) return CallOnDone();
+  if (inline_ondone) {
+    __tsan_release(&calls_ended);
+    return CallOnDone();
+  }
   auto* const handed = new Handed(this);
   __tsan_release(handed);
   real(handed, false);

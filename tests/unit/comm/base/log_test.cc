@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <regex>
+#include <thread>
 
 #include "comm/base/file.h"
 
@@ -47,6 +49,20 @@ TEST_F(LogTest, AFileThatCannotBeOpenedIsAnErrorAndTheOldPlaceStays) {
   EXPECT_EQ(LogToFile(path_.parent_path()).code(), StatusCode::kStorage);
   Log(LogLevel::kInfo, "still_here");
   EXPECT_EQ(Lines(), "info event=still_here\n");
+}
+
+TEST_F(LogTest, TheFileMayBeChangedWhileAnotherThreadLogsAndNoLineIsLost) {
+  constexpr int kLines = 500;
+  const std::filesystem::path other = path_.string() + ".other";
+  std::filesystem::remove(other);
+  std::thread thread([] {
+    for (int i = 0; i < kLines; ++i) Log(LogLevel::kInfo, "line", {{"i", i}});
+  });
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(LogToFile(i % 2 == 0 ? other : path_).ok());
+  thread.join();
+  const std::string all = ReadFile(path_).value() + ReadFile(other).value();
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), kLines);
+  std::filesystem::remove(other);
 }
 
 }  // namespace
