@@ -159,6 +159,7 @@ TrainerProcess::TrainerProcess(const TrainerOptions& options, boost::asio::io_co
       started_(SystemClock().Now()) {}
 
 TrainerProcess::~TrainerProcess() {
+  *alive_ = false;
   channel_->Abandon();
   child_.Stop(std::chrono::seconds(2));
 }
@@ -177,8 +178,9 @@ void TrainerProcess::OnGone() {
 // The end is told once the process is buried and the socket read to its end, whichever comes last.
 void TrainerProcess::Watch() {
   watch_.expires_after(kWatchInterval);
-  watch_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  // A timer that has run out before it is cancelled still calls, without an error.
+  watch_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (error || !*alive) return;
     const Instant now = SystemClock().Now();
     const std::optional<ExitResult> result = child_.Poll();
     if (result && !channel_->connected()) OnGone();

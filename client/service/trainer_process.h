@@ -62,6 +62,7 @@ class TrainerProcess {
   Instant started_;
   std::optional<Instant> gone_since_;  // the socket is closed, the process not yet buried
   std::string killed_because_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // a turn of the strand that was due looks at it first
 };
 
 }  // namespace consilium::client

@@ -56,8 +56,8 @@ void TrainerSeat::Cancel(const wire::TaskKey& task) {
   if (!IsInHand(task) || !child_) return;
   if (!greeted_ || !child_->Send(wire::WorkerCancel{}).ok()) return child_->Kill("its task was cancelled");
   cancel_timer_.expires_after(kCancelGrace);
-  cancel_timer_.async_wait([this, task](const boost::system::error_code& error) {
-    if (!error && IsInHand(task)) Kill("it did not stop within 10 s of being asked");
+  cancel_timer_.async_wait([this, alive = alive_, task](const boost::system::error_code& error) {
+    if (!error && *alive && IsInHand(task)) Kill("it did not stop within 10 s of being asked");
   });
 }
 

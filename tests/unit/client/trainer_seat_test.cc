@@ -88,6 +88,21 @@ TEST_F(Seat, ATrainerThatDiesIsReportedWithSignalAndLastWordsAndReplacedForTheNe
   EXPECT_EQ(Await<WorkerFinished>().task, Key(1));
 }
 
+// Two timers run out before the strand has its next turn; the first one's handler lets the seat go, and the second,
+// with which the seat looks after its child, is called all the same.  An address or thread sanitizer says if it touches
+// it.
+TEST_F(Seat, MayGoInATurnInWhichItsOwnTimersHaveRunOut) {
+  Behave({{"site", "a"}, {"delay_ms", 60000}});
+  Sit();
+  boost::asio::steady_timer first(loop_, std::chrono::milliseconds(1));
+  first.async_wait([this](const boost::system::error_code&) { seat_.reset(); });
+  seat_->Run(Task(0));
+  boost::asio::io_context elsewhere;
+  boost::asio::steady_timer(elsewhere, std::chrono::milliseconds(500)).wait();  // the seat looks every 100 ms
+  loop_.poll();
+  EXPECT_FALSE(seat_.has_value());
+}
+
 TEST_F(Seat, WhatTheTrainerRefusesComesAsItSaidIt) {
   Behave({{"site", "a"}, {"fail_rounds", {{"0", "labels are missing"}}}});
   Sit();
