@@ -92,8 +92,8 @@ const Library kLibraries[] = {
     {"benchmark", {"benchmark/"}},
 };
 
-// The operating system's; the C++ library's have neither a dot nor a slash.
-constexpr std::string_view kSystemFolders[] = {"sys/", "netinet/", "arpa/", "net/", "linux/"};
+// The operating system's and the compiler's; the C++ library's have neither a dot nor a slash.
+constexpr std::string_view kSystemFolders[] = {"sys/", "netinet/", "arpa/", "net/", "linux/", "sanitizer/"};
 constexpr std::string_view kSystemHeaders[] = {"dirent.h",  "dlfcn.h",     "fcntl.h",  "ftw.h",    "grp.h",
                                                "ifaddrs.h", "immintrin.h", "netdb.h",  "poll.h",   "pthread.h",
                                                "pwd.h",     "sched.h",     "signal.h", "spawn.h",  "strings.h",
