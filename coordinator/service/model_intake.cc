@@ -21,8 +21,11 @@ StatusOr<std::uint32_t> ModelIntake::Announce(const std::string& who, const wire
     if (mine >= kPerOperatorMax)
       return ResourceExhausted(who, " has ", mine, " models under way already; finish one, or try again in an hour");
     std::shared_ptr<Coming>& slot = coming_[manifest.digest];
-    if (!slot || slot->who != who || slot->manifest != manifest) slot = std::make_shared<Coming>();
-    slot->who = who, slot->manifest = manifest, slot->touched = now;
+    if (!slot || slot->who != who || slot->manifest != manifest) {
+      slot = std::make_shared<Coming>();
+      slot->who = who, slot->manifest = manifest;  // constant from here on: read while a chunk comes
+    }
+    slot->touched = now;
     coming = slot;
   }
   if (blobs_->Has(manifest.digest)) return count;

@@ -43,7 +43,7 @@ std::unique_ptr<Site> Rig::Connect(const std::string& site) { return Connect(Cli
 
 std::unique_ptr<Site> Rig::Connect(GrpcClientOptions options) {
   auto site = std::make_unique<Site>();
-  site->blobs = BlobStore::Open(scratch_ / Concat("site-blobs-", stores_++)).value();
+  site->blobs = BlobStore::Open(scratch_ / Concat("site-blobs-", stores_.fetch_add(1))).value();
   options.blobs = site->blobs.get();
   auto connected = ConnectGrpc(std::move(options), &site->events);
   CONSILIUM_CHECK(connected.ok(), connected.status());
@@ -54,7 +54,7 @@ std::unique_ptr<Site> Rig::Connect(GrpcClientOptions options) {
 
 Status Rig::TryConnect(GrpcClientOptions options) {
   Site site;
-  site.blobs = BlobStore::Open(scratch_ / Concat("site-blobs-", stores_++)).value();
+  site.blobs = BlobStore::Open(scratch_ / Concat("site-blobs-", stores_.fetch_add(1))).value();
   options.blobs = site.blobs.get();
   auto connected = ConnectGrpc(std::move(options), &site.events);
   if (!connected.ok()) return connected.status();

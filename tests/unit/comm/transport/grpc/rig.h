@@ -5,6 +5,8 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "comm/transport/grpc/grpc_client.h"
 #include "comm/transport/grpc/grpc_server.h"
 #include "federation.grpc.pb.h"
@@ -52,7 +54,7 @@ class Rig {
   Parties& parties_ = SharedParties();
   CoordinatorRecorder events_;
   std::unique_ptr<BlobStore> blobs_;
-  int stores_ = 0;
+  std::atomic<int> stores_ = 0;
   std::uint64_t works_ = 0;
   std::unique_ptr<CoordinatorTransport> coordinator_;
 };
