@@ -1,5 +1,6 @@
 #include "comm/base/config.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "comm/base/file.h"
 #include "comm/base/suggest.h"
@@ -53,6 +55,34 @@ Status CheckUtf8(const std::string& text, const std::string& name) {
   return Status();
 }
 
+// Where documents begin, and nothing else of them.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+  int line() const { return line_; }  // of the last one
+
+ private:
+  int line_ = 0;
+};
+
+// YAML::LoadAll would go on: after a bracket too many it finds empty documents for ever.
+Status CheckOneDocument(const std::string& text, const std::string& name) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStarts starts;
+  if (parser.HandleNextDocument(starts) && parser.HandleNextDocument(starts))
+    return InvalidArgument(name, ":", starts.line(), ": expected one document, and it has ended; remove what follows");
+  return Status();
+}
+
 // What a reader would otherwise never notice: a key given twice (YAML keeps the first), a key that is no text, an alias
 // that contains itself or multiplies. A job file has tens of nodes; the limits are far above that.
 Status CheckTree(const YAML::Node& node, const std::string& name, int depth, int* nodes_left) {
@@ -90,12 +120,10 @@ ConfigNode& ConfigNode::operator=(const ConfigNode& other) {
 StatusOr<ConfigNode> ConfigNode::Parse(const std::string& text, const std::string& name) {
   RETURN_IF_ERROR(CheckUtf8(text, name));
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1)
-      return InvalidArgument(name, ": expected one document, found ", documents.size(), " ('---' starts another)");
+    RETURN_IF_ERROR(CheckOneDocument(text, name));
     // A map, not null: Set() puts keys into it.
     YAML::Node node(YAML::NodeType::Map);
-    if (!documents.empty() && !documents[0].IsNull()) node.reset(documents[0]);
+    if (const YAML::Node document = YAML::Load(text); !document.IsNull()) node.reset(document);
     if (!node.IsMap()) return InvalidArgument(name, ": expected 'key: value' lines");
     RETURN_IF_ERROR(CheckTree(node, name));
     return ConfigNode(std::make_unique<Impl>(Impl{node, name, ""}));
@@ -324,7 +352,11 @@ void ConfigReader::ReadMap(const std::string& key, const std::function<void(Conf
 }
 
 void ConfigReader::Require(const std::string& key) {
-  if (status_.ok() && !Has(key)) status_ = InvalidArgument(node_[key].where(), " is missing");
+  if (!status_.ok() || Has(key)) return;
+  const std::vector<std::string> keys = node_.keys();
+  const std::string near = NearestWord(key, keys);
+  status_ = InvalidArgument(node_[key].where(), " is missing",
+                            near.empty() ? "" : Concat("; did you mean it by '", near, "'?"));
 }
 
 void ConfigReader::RefuseUnbuilt(const std::string& key, const std::string& why) {

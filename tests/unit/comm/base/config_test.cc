@@ -126,7 +126,11 @@ TEST(Config, AKeyGivenTwiceIsRefused) {
 TEST(Config, TextThatIsNotYamlNamesItsLine) {
   EXPECT_EQ(ErrorOf("train:\n  epochs: [1, 2\n").substr(0, 11), "job.yaml:3:");
   EXPECT_EQ(ErrorOf("- a\n- b\n"), "job.yaml: expected 'key: value' lines");
-  EXPECT_EQ(ErrorOf("train: {}\n---\ntrain: {}\n"), "job.yaml: expected one document, found 2 ('---' starts another)");
+  EXPECT_EQ(ErrorOf("train: {}\n---\ntrain: {}\n"),
+            "job.yaml:2: expected one document, and it has ended; remove what follows");
+  // The YAML library reads empty documents without end here.
+  EXPECT_EQ(ErrorOf(R"({"":[""]},)"), "job.yaml:1: expected one document, and it has ended; remove what follows");
+  EXPECT_EQ(ErrorOf("a: [1]\n]\n"), "job.yaml:2: not valid YAML: illegal flow end");
   EXPECT_EQ(ErrorOf("[1, 2]: 3\n"), "job.yaml:1: expected a word as key");
 }
 
@@ -206,6 +210,13 @@ TEST(ConfigReader, RequireNamesTheMissingKey) {
   ConfigReader reader(root);
   reader.Require("name");
   EXPECT_EQ(reader.Finish().message(), "job.yaml: name is missing");
+}
+
+TEST(ConfigReader, AMissingKeyNamesTheWordThatMayHaveBeenMeantForIt) {
+  const ConfigNode root = ConfigNode::Parse("epsilno: 8\n", "job.yaml").value();
+  ConfigReader reader(root);
+  reader.Require("epsilon");
+  EXPECT_EQ(reader.Finish().message(), "job.yaml: epsilon is missing; did you mean it by 'epsilno'?");
 }
 
 TEST(ConfigReader, TheFirstErrorStays) {
