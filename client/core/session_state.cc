@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "comm/base/json_number.h"
 #include "comm/wire/preparation.h"
 
 namespace consilium::client {
@@ -59,8 +60,8 @@ Json ResultToJson(const GaveUp& gave_up) {
 
 // Reading throws Json::exception for a missing key or a wrong type; FromJson is the guard.
 StatusOr<wire::TaskKey> TaskFromJson(const Json& json) {
-  wire::TaskKey task{JobId(json.at("job").get<std::string>()), Round{json.at("round").get<std::uint32_t>()},
-                     Attempt{json.at("attempt").get<std::uint32_t>()}, wire::TaskKind::kTrain,
+  wire::TaskKey task{JobId(json.at("job").get<std::string>()), Round{WholeNumber<std::uint32_t>(json.at("round"))},
+                     Attempt{WholeNumber<std::uint32_t>(json.at("attempt"))}, wire::TaskKind::kTrain,
                      json.at("subject").get<std::string>()};
   const auto name = json.at("kind").get<std::string>();
   const wire::TaskKind* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
@@ -80,7 +81,7 @@ wire::Metrics MetricsFromJson(const Json& json) {
 StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
   wire::BlobManifest manifest;
   ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
-  manifest.bytes = json.at("bytes").get<std::uint64_t>();
+  manifest.bytes = WholeNumber<std::uint64_t>(json.at("bytes"));
   for (const Json& chunk : json.at("chunks")) {
     ASSIGN_OR_RETURN(const Digest digest, Digest::FromHex(chunk.get<std::string>()));
     manifest.chunks.push_back(digest);
@@ -93,9 +94,9 @@ StatusOr<SecureWork> SecureFromJson(const Json& json) {
   SecureWork work;
   ASSIGN_OR_RETURN(work.model, Digest::FromHex(json.at("model").get<std::string>()));
   ASSIGN_OR_RETURN(work.configuration, Digest::FromHex(json.at("configuration").get<std::string>()));
-  work.elements = json.at("elements").get<std::uint64_t>();
+  work.elements = WholeNumber<std::uint64_t>(json.at("elements"));
   work.clip = json.at("clip").get<double>();
-  work.min_cohort = json.at("min_cohort").get<std::uint32_t>();
+  work.min_cohort = WholeNumber<std::uint32_t>(json.at("min_cohort"));
   work.share = json.at("share").get<double>();
   if (!(work.share > 0 && work.share <= 1)) return DataLoss("a share of ", work.share);
   return work;
@@ -114,11 +115,11 @@ StatusOr<Outcome> OutcomeFromJson(const Json& json) {
     if (result.contains("released")) {
       const Json& released = result["released"];
       ASSIGN_OR_RETURN(Bytes body, FromHex(released.at("shares").get<std::string>()));
-      trained.released = ReleasedShares{released.at("session").get<std::uint32_t>(), std::move(body)};
+      trained.released = ReleasedShares{WholeNumber<std::uint32_t>(released.at("session")), std::move(body)};
     }
     outcome.result = std::move(trained);
   } else if (result.contains("code")) {
-    const int code = result["code"].get<int>();
+    const int code = WholeNumber<int>(result["code"]);
     if (code <= 0 || code > static_cast<int>(StatusCode::kUnimplemented)) return DataLoss("status code ", code);
     outcome.result = GaveUp{static_cast<StatusCode>(code), result.at("message").get<std::string>()};
   } else {
@@ -236,7 +237,7 @@ Json SessionState::ToJson() const {
 StatusOr<SessionState> SessionState::FromJson(const Json& json) {
   SessionState state;
   try {
-    if (const int version = json.at("version").get<int>(); version < kVersionMin || version > kVersion)
+    if (const int version = WholeNumber<int>(json.at("version")); version < kVersionMin || version > kVersion)
       return DataLoss("a session state of version ", json["version"].dump());
     for (const Json& entry : json.at("outcomes")) {
       ASSIGN_OR_RETURN(Outcome outcome, OutcomeFromJson(entry));
@@ -247,13 +248,13 @@ StatusOr<SessionState> SessionState::FromJson(const Json& json) {
       if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
       KeptStates& states = state.kept_[JobId(job)];
       for (const Json& pair : entry.at("states"))
-        states[{Round{pair.at(0).get<std::uint32_t>()}, Attempt{pair.at(1).get<std::uint32_t>()}}] =
+        states[{Round{WholeNumber<std::uint32_t>(pair.at(0))}, Attempt{WholeNumber<std::uint32_t>(pair.at(1))}}] =
             pair.at(2).get<bool>();
     }
     if (json.contains("released"))
       for (const auto& [job, round] : json["released"].items()) {
         if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
-        state.released_[JobId(job)] = Round{round.get<std::uint32_t>()};
+        state.released_[JobId(job)] = Round{WholeNumber<std::uint32_t>(round)};
       }
   } catch (const Json::exception& error) {
     return DataLoss("the session state is not as expected: ", error.what());

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "comm/base/file.h"
+#include "comm/base/json_number.h"
 
 namespace consilium::client {
 namespace {
@@ -54,8 +55,8 @@ StatusOr<SeenJobs> SiteFolder::ReadJobs() const {
     json.at("coordinator").get_to(job.coordinator);
     json.at("dataset").get_to(job.dataset);
     json.at("architecture").get_to(job.architecture);
-    json.at("rounds").get_to(job.rounds);
-    json.at("cohort_min").get_to(job.cohort_min);
+    job.rounds = WholeNumber<std::int64_t>(json.at("rounds"));
+    job.cohort_min = WholeNumber<std::int64_t>(json.at("cohort_min"));
     json.at("stand").get_to(job.stand);
     json.at("code").get_to(job.code);
     json.at("sentence").get_to(job.sentence);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "comm/base/file.h"
+#include "comm/base/json_number.h"
 #include "comm/base/suggest.h"
 #include "coordinator/core/job_machine.h"
 #include "coordinator/strategies/models_on_disk.h"
@@ -50,7 +51,7 @@ Json ManifestToJson(const wire::BlobManifest& manifest) {
 StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
   wire::BlobManifest manifest;
   ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
-  manifest.bytes = json.at("bytes").get<std::uint64_t>();
+  manifest.bytes = WholeNumber<std::uint64_t>(json.at("bytes"));
   for (const Json& chunk : json.at("chunks")) {
     ASSIGN_OR_RETURN(Digest digest, Digest::FromHex(chunk.get<std::string>()));
     manifest.chunks.push_back(digest);
@@ -65,8 +66,8 @@ StatusOr<Submission> SubmissionFromJson(const Json& json) {
   submission.job_json = json.at("job_json").get<std::string>();
   for (const Json& site : json.at("sites")) submission.sites.emplace_back(site.get<std::string>());
   ASSIGN_OR_RETURN(submission.model, ManifestFromJson(json.at("model")));
-  submission.priority = json.at("priority").get<std::int32_t>();
-  submission.sequence = json.at("sequence").get<std::uint64_t>();
+  submission.priority = WholeNumber<std::int32_t>(json.at("priority"));
+  submission.sequence = WholeNumber<std::uint64_t>(json.at("sequence"));
   submission.by = json.at("by").get<std::string>();
   submission.time = json.at("time").get<std::string>();
   return submission;

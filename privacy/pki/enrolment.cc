@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "comm/base/file.h"
+#include "comm/base/json_number.h"
 #include "privacy/crypto/request.h"
 
 namespace consilium::pki {
@@ -22,7 +23,7 @@ StatusOr<Paper> ReadPaper(const std::filesystem::path& file, const std::string& 
     if (found != kind)
       return InvalidArgument(file.string(), " is of the kind '", found.substr(0, 40), "'; here the '", kind,
                              "' is needed");
-    if (json.at("version").get<int>() != kVersion)
+    if (WholeNumber<int>(json.at("version")) != kVersion)
       return InvalidArgument(file.string(), " is of version ", json.at("version").dump(), "; this program reads ",
                              kVersion);
     Paper paper;
@@ -76,7 +77,7 @@ StatusOr<Invitation> ReadInvitation(const std::filesystem::path& file) {
     const Json& coordinator = json.at("coordinator");
     coordinator.at("name").get_to(invitation->coordinator_name);
     coordinator.at("host").get_to(invitation->coordinator_host);
-    coordinator.at("port").get_to(invitation->coordinator_port);
+    invitation->coordinator_port = WholeNumber<int>(coordinator.at("port"));
     json.at("authority").get_to(invitation->authority_pem);
     RETURN_IF_ERROR(CheckName("project", invitation->self.project));
     RETURN_IF_ERROR(CheckName("name", invitation->self.name));

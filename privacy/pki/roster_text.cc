@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "comm/base/json.h"
+#include "comm/base/json_number.h"
 #include "privacy/pki/utc.h"
 
 namespace consilium::pki {
@@ -42,11 +42,11 @@ StatusOr<RosterText> ParseRosterText(const std::string& text, const std::string&
   RosterText roster;
   Status status;
   try {
-    if (json->at("version").get<int>() != kRosterVersion)
+    if (WholeNumber<int>(json->at("version")) != kRosterVersion)
       return InvalidArgument(where, ": version ", json->at("version").dump(), " of the roster; this program reads ",
                              kRosterVersion);
     json->at("project").get_to(roster.contents.project);
-    json->at("serial").get_to(roster.contents.serial);
+    roster.contents.serial = WholeNumber<std::uint64_t>(json->at("serial"));
     roster.contents.issued = TimeAt(*json, "issued", &status);
     roster.contents.expires = TimeAt(*json, "expires", &status);
     for (const Json& party : json->at("parties")) roster.contents.parties.push_back(EntryOf(party, &status));

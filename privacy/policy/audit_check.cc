@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "comm/base/file.h"
+#include "comm/base/json_number.h"
 #include "privacy/policy/audit_compare.h"
 
 namespace consilium::policy {
@@ -29,7 +30,7 @@ std::string FaultOfCheckpoint(const AuditEntry& entry, const MerkleTree& before,
       !FromHexInto(entry.detail, "root", &root.bytes) || !entry.detail.contains("size") ||
       !entry.detail["size"].is_number_unsigned())
     return "a checkpoint without size, root, key or signature";
-  const auto size = entry.detail["size"].get<std::uint64_t>();
+  const auto size = WholeNumber<std::uint64_t>(entry.detail["size"]);
   if (size != before.size() || root != before.Root()) return "the checkpoint signs other entries than those before it";
   if (expectations.key && key != *expectations.key)
     return "the checkpoint is signed with another key than this party's";
@@ -45,7 +46,7 @@ void TakeSeenHead(const AuditEntry& entry, std::vector<SeenHead>* seen) {
       !detail["entries"].is_number_unsigned() || !FromHexInto(detail, "head", &head.head.bytes))
     return;
   head.party = detail["party"].get<std::string>();
-  head.entries = detail["entries"].get<std::uint64_t>();
+  head.entries = WholeNumber<std::uint64_t>(detail["entries"]);
   seen->push_back(std::move(head));
 }
 

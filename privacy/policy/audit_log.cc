@@ -8,6 +8,7 @@
 
 #include "comm/base/descriptor.h"
 #include "comm/base/file.h"
+#include "comm/base/json_number.h"
 #include "privacy/policy/audit_check.h"
 
 namespace consilium::policy {
@@ -41,7 +42,7 @@ StatusOr<AuditEntry> ParseEntry(const std::string& line) {
   AuditEntry entry;
   std::string previous, hash;
   try {
-    json->at("seq").get_to(entry.seq);
+    entry.seq = WholeNumber<std::uint64_t>(json->at("seq"));
     json->at("time").get_to(entry.time);
     json->at("actor").get_to(entry.actor);
     json->at("type").get_to(entry.type);

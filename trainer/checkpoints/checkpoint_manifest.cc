@@ -1,5 +1,7 @@
 #include "trainer/checkpoints/checkpoint_manifest.h"
 
+#include "comm/base/json_number.h"
+
 namespace consilium::trainer {
 namespace {
 
@@ -24,17 +26,17 @@ StatusOr<CheckpointManifest::File> FileFromJson(const Json& json) {
 }
 
 StatusOr<CheckpointManifest> Parse(const Json& json) {
-  if (json.at("format").get<int>() != kFormat)
+  if (WholeNumber<int>(json.at("format")) != kFormat)
     return DataLoss("format ", json.at("format").dump(), " is not known to this version, which reads ", kFormat);
   CheckpointManifest manifest;
   CheckpointMeta& meta = manifest.meta;
-  meta.epoch = json.at("epoch").get<std::int64_t>();
-  meta.iteration = json.at("iteration").get<std::int64_t>();
-  meta.step = json.at("step").get<std::int64_t>();
+  meta.epoch = WholeNumber<std::int64_t>(json.at("epoch"));
+  meta.iteration = WholeNumber<std::int64_t>(json.at("iteration"));
+  meta.step = WholeNumber<std::int64_t>(json.at("step"));
   meta.loss_sum = json.at("loss_sum").get<double>();
   meta.seconds = json.at("seconds").get<double>();
-  meta.world = json.at("world").get<int>();
-  meta.threads = json.at("threads").get<int>();
+  meta.world = WholeNumber<int>(json.at("world"));
+  meta.threads = WholeNumber<int>(json.at("threads"));
   meta.job_digest = json.at("job_digest").get<std::string>();
   meta.ema_dice = NumberOrNull(json.at("ema_dice"));
   meta.best_ema_dice = NumberOrNull(json.at("best_ema_dice"));

@@ -116,7 +116,8 @@ TEST_F(RosterTest, EveryTruncationIsAnErrorAndNeverACrash) {
   const std::string text = roster_.ToText();
   for (std::size_t size = 0; size + 2 < text.size(); size += 3)
     EXPECT_EQ(Verify(text.substr(0, size)).code(), StatusCode::kInvalidArgument) << size;
-  for (const char* other : {"[]", "7", "{\"version\": 2}", "{\"version\": \"x\"}"})
+  for (const char* other :
+       {"[]", "7", "{\"version\": 2}", "{\"version\": \"x\"}", "{\"version\": 1e300}", "{\"version\": 1.5}"})
     EXPECT_EQ(Verify(other).code(), StatusCode::kInvalidArgument) << other;
 }
 
