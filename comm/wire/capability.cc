@@ -30,7 +30,8 @@ std::string FeatureOf(LocalMethod method) {
 std::set<std::string> FeaturesOfThisBuild() {
   std::set<std::string> features = {"async",          "auxiliary",          "compression",     "delta",
                                     "local_momentum", "personal",           "personalization", "planning",
-                                    "record_privacy", "secure_aggregation", "validate"};
+                                    "record_privacy", "secure_aggregation", "site_privacy",
+                                    "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
@@ -43,6 +44,7 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   std::set<std::string> needed;
   if (!job.has_federation) return needed;
   if (job.record_privacy.enabled) needed.insert("record_privacy");
+  if (job.site_privacy.enabled) needed.insert("site_privacy");
   const FederationSpec& federation = job.federation;
   const StrategySpec* strategy = FindStrategy(federation.strategy);
   CONSILIUM_CHECK(strategy != nullptr, federation.strategy);

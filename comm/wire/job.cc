@@ -173,7 +173,7 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
   ReadPersonal(reader, federation);
   ReadSecure(reader, &federation->secure);
-  reader.RefuseUnbuilt("privacy", "privacy for each case is a section of its own beside federation: privacy.records");
+  reader.RefuseUnbuilt("privacy", "it is a section of its own beside federation: privacy.records for each case, privacy.sites for whole sites");
   ReadCompression(reader, &federation->compression);
 }
 
@@ -198,7 +198,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
   reader.ReadMap("cluster", [&](ConfigReader& nested) { ReadCluster(nested, &job.cluster); });
   job.has_federation = reader.Has("federation");
   reader.ReadMap("federation", [&](ConfigReader& nested) { ReadFederation(nested, &job.federation); });
-  ReadPrivacy(reader, &job.record_privacy);
+  ReadPrivacy(reader, &job);
   reader.RefuseUnbuilt("simulation", "run the job with a coordinator and clients, or with consilium demo");
   RETURN_IF_ERROR(reader.Finish());
   if (NeedsPlan(job) && !job.has_federation)
@@ -210,7 +210,7 @@ StatusOr<JobSpec> ParseJob(const ConfigNode& root) {
     RETURN_IF_ERROR(ResolveRounds(root, &job));
     RETURN_IF_ERROR(ResolvePersonal(root, &job));
   }
-  RETURN_IF_ERROR(ResolvePrivacy(root, job));
+  RETURN_IF_ERROR(ResolvePrivacy(root, &job));
   if (!NeedsPlan(job) && (job.data.configuration == "2d") != (job.model.patch_size.size() == 2))
     return InvalidArgument(root["model"]["patch_size"].where(), ": data.configuration '", job.data.configuration,
                            "' needs ", job.data.configuration == "2d" ? 2 : 3, " sizes, found ",
@@ -275,9 +275,11 @@ Json JobToJson(const JobSpec& job) {
     rounds["strategy"] = StrategyToJson(federation);
     rounds["compression"] = CompressionToJson(federation.compression);
     if (federation.secure.enabled) rounds["secure_aggregation"] = SecureToJson(federation.secure);
+    if (job.site_privacy.enabled)  // whole updates are clipped, and cases are not counted
+      for (const char* unused : {"clip", "examples_max"}) rounds["secure_aggregation"].erase(unused);
     AddPersonal(federation, &rounds);
   }
-  if (job.record_privacy.enabled) json["privacy"] = PrivacyToJson(job.record_privacy);
+  if (Json privacy = PrivacyToJson(job); !privacy.empty()) json["privacy"] = std::move(privacy);
   return json;
 }
 

@@ -156,6 +156,22 @@ struct RecordPrivacySpec {
       0;  // of each step's sum, in units of clip; 0: the least with which all steps fit the budget
 };
 
+// Differential privacy for sites: what comes out of a round says little about any one site's whole part in it
+// (docs/privacy.md).
+struct SitePrivacySpec {
+  bool enabled = false;
+  double epsilon = 0;   // the budget of the whole job, for one site's updates replaced by zeros
+  double delta = 1e-5;
+  double clip = 1;              // L2 norm of an update; where it is adaptive, of the first round's
+  bool adaptive_clip = false;   // the clip follows the norms of the updates
+  double clip_quantile = 0.5;   // so many of them are to be below it
+  double noise_multiplier = 0;  // of a round's sum, in units of clip; 0: the least with which all rounds fit the budget
+  bool accept_noise = false;    // also where there is much more noise than there can be signal
+  friend bool operator==(const SitePrivacySpec&, const SitePrivacySpec&) = default;
+};
+// What a clip may be, in the job and later.
+inline constexpr double kSiteClipMin = 1e-9, kSiteClipMax = 1e9;
+
 struct JobSpec {
   std::string name;
   std::string task = "segmentation";
@@ -166,6 +182,7 @@ struct JobSpec {
   bool has_federation = false;
   FederationSpec federation;
   RecordPrivacySpec record_privacy;
+  SitePrivacySpec site_privacy;
 };
 
 // Errors: InvalidArgument (file, line, key, what was expected), Unimplemented (known key, not built yet).

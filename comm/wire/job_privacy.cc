@@ -1,6 +1,7 @@
 #include "comm/wire/job_privacy.h"
 
 #include "comm/wire/apply_plan.h"
+#include "comm/wire/job_site_privacy.h"
 
 namespace consilium::wire {
 namespace {
@@ -21,23 +22,7 @@ std::string WhyNotPrivate(const JobSpec& job) {
   return "";
 }
 
-}  // namespace
-
-void ReadPrivacy(ConfigReader& root, RecordPrivacySpec* records) {
-  root.ReadMap("privacy", [&](ConfigReader& privacy) {
-    privacy.RefuseUnbuilt("sites", "privacy for whole sites is not applied; privacy.records is for each case");
-    records->enabled = privacy.Has("records");
-    privacy.ReadMap("records", [&](ConfigReader& reader) {
-      reader.Require("epsilon");
-      reader.Read("epsilon", &records->epsilon, Between(0.01, 1000.0));
-      reader.Read("delta", &records->delta, Between(1e-15, 0.01));
-      reader.Read("clip", &records->clip, Between(1e-9, 1e9));
-      reader.Read("noise_multiplier", &records->noise_multiplier, Between(0.1, 1e4));
-    });
-  });
-}
-
-Status ResolvePrivacy(const ConfigNode& root, const JobSpec& job) {
+Status ResolveRecords(const ConfigNode& root, const JobSpec& job) {
   if (!job.record_privacy.enabled) return Status();
   const std::string where = root["privacy"]["records"].where();
   if (job.cluster.ranks > 1)
@@ -53,10 +38,36 @@ Status ResolvePrivacy(const ConfigNode& root, const JobSpec& job) {
   return Status();
 }
 
-Json PrivacyToJson(const RecordPrivacySpec& records) {
-  Json json = {{"epsilon", records.epsilon}, {"delta", records.delta}, {"clip", records.clip}};
-  if (records.noise_multiplier > 0) json["noise_multiplier"] = records.noise_multiplier;
-  return {{"records", json}};
+}  // namespace
+
+void ReadPrivacy(ConfigReader& root, JobSpec* job) {
+  root.ReadMap("privacy", [&](ConfigReader& privacy) {
+    RecordPrivacySpec& records = job->record_privacy;
+    records.enabled = privacy.Has("records");
+    privacy.ReadMap("records", [&](ConfigReader& reader) {
+      reader.Require("epsilon");
+      reader.Read("epsilon", &records.epsilon, Between(0.01, 1000.0));
+      reader.Read("delta", &records.delta, Between(1e-15, 0.01));
+      reader.Read("clip", &records.clip, Between(1e-9, 1e9));
+      reader.Read("noise_multiplier", &records.noise_multiplier, Between(0.1, 1e4));
+    });
+    ReadSitePrivacy(privacy, &job->site_privacy);
+  });
+}
+
+Status ResolvePrivacy(const ConfigNode& root, JobSpec* job) {
+  RETURN_IF_ERROR(ResolveRecords(root, *job));
+  return ResolveSitePrivacy(root, job);
+}
+
+Json PrivacyToJson(const JobSpec& job) {
+  Json json = Json::object();
+  if (const RecordPrivacySpec& records = job.record_privacy; records.enabled) {
+    json["records"] = {{"epsilon", records.epsilon}, {"delta", records.delta}, {"clip", records.clip}};
+    if (records.noise_multiplier > 0) json["records"]["noise_multiplier"] = records.noise_multiplier;
+  }
+  if (job.site_privacy.enabled) json["sites"] = SitePrivacyToJson(job.site_privacy);
+  return json;
 }
 
 }  // namespace consilium::wire

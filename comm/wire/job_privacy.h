@@ -5,11 +5,13 @@
 
 namespace consilium::wire {
 
-// `privacy: {records: {epsilon: 8, delta: 1e-5, clip: 1}}`.
-void ReadPrivacy(ConfigReader& root, RecordPrivacySpec* records);
-// What only the whole job can tell: what would show more of a case than its noised gradient is refused with the reason.
+// `privacy: {records: {epsilon: 8, delta: 1e-5, clip: 1}, sites: {...}}`.
+void ReadPrivacy(ConfigReader& root, JobSpec* job);
+// What only the whole job can tell: what would show more of a case than its noised gradient, or of a site than the
+// noisy mean, is refused with the reason.
 // After everything else was resolved.
-Status ResolvePrivacy(const ConfigNode& root, const JobSpec& job);
-Json PrivacyToJson(const RecordPrivacySpec& records);
+Status ResolvePrivacy(const ConfigNode& root, JobSpec* job);
+// An empty object without any.
+Json PrivacyToJson(const JobSpec& job);
 
 }  // namespace consilium::wire

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "privacy/dp/rdp.h"
+
 namespace consilium::dp {
 namespace {
 
@@ -45,6 +47,41 @@ StatusOr<std::vector<double>> SkellamCurve(const RoundedVector& vector, double d
     curve.push_back(a * l2 * l2 / (2 * variance) + std::min(third, 3 * l1 / (2 * s * variance)));
   }
   return curve;
+}
+
+Status CheckMechanism(const SkellamSum& sum) {
+  if (!(sum.noise_multiplier > 0) || std::isinf(sum.noise_multiplier))
+    return InvalidArgument("a noise multiplier of ", sum.noise_multiplier, "; it must be above 0 and finite");
+  if (!(sum.levels > 0 && sum.levels <= 0x1p31))
+    return InvalidArgument(sum.levels, " levels; there must be more than 0 and at most 2^31");
+  if (sum.dimension < 1) return InvalidArgument("a vector of ", sum.dimension, " coordinates");
+  if (sum.releases < 0 || sum.releases > 1'000'000'000)
+    return InvalidArgument(sum.releases, " releases; there must be 0 to 10^9");
+  return Status();
+}
+
+std::vector<double> WholeOrders() {
+  std::vector<double> orders;
+  for (int a = 2; a <= 512; ++a) orders.push_back(a);
+  for (const int a : {640, 768, 1024, 1536, 2048, 4096, 8192}) orders.push_back(a);
+  return orders;
+}
+
+StatusOr<std::vector<double>> SkellamSumCurve(const SkellamSum& sum, std::span<const double> orders) {
+  RETURN_IF_ERROR(CheckMechanism(sum));
+  // In units of the clip.
+  ASSIGN_OR_RETURN(std::vector<double> curve,
+                   SkellamCurve({.clip = 1, .scale = sum.levels, .dimension = sum.dimension}, sum.noise_multiplier, orders));
+  for (double& divergence : curve) divergence *= static_cast<double>(sum.releases);
+  return curve;
+}
+
+StatusOr<double> SkellamSumEpsilon(const SkellamSum& sum, double delta) {
+  RdpCurve curve(WholeOrders());
+  ASSIGN_OR_RETURN(const std::vector<double> divergences, SkellamSumCurve(sum, curve.orders()));
+  RETURN_IF_ERROR(curve.Add(divergences));
+  ASSIGN_OR_RETURN(const RdpEpsilon result, EpsilonOf(curve, delta));
+  return result.epsilon;
 }
 
 StatusOr<std::vector<double>> DistributedGaussianCurve(const RoundedVector& vector, double deviation,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "comm/base/status.h"
+#include "privacy/dp/mechanism.h"
 
 namespace consilium::dp {
 
@@ -29,6 +30,12 @@ struct RoundedVector {
 // order is an integer >= 2.  Errors: InvalidArgument.
 StatusOr<std::vector<double>> SkellamCurve(const RoundedVector& vector, double deviation,
                                            std::span<const double> orders);
+// The orders at which sums of integers are counted: 2 to 512, and some beyond for small epsilons.
+std::vector<double> WholeOrders();
+// Of all its releases.  Errors: those of CheckMechanism and SkellamCurve.
+StatusOr<std::vector<double>> SkellamSumCurve(const SkellamSum& sum, std::span<const double> orders);
+// Rényi's, at WholeOrders().  Errors: as above; those of CheckDelta.
+StatusOr<double> SkellamSumEpsilon(const SkellamSum& sum, double delta);
 // The same with the discrete Gaussians of `sites` sites, each of deviation / sqrt(sites).
 StatusOr<std::vector<double>> DistributedGaussianCurve(const RoundedVector& vector, double deviation,
                                                        std::int64_t sites, std::span<const double> orders);

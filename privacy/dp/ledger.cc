@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "comm/base/json.h"
+#include "privacy/dp/discrete.h"
 #include "privacy/dp/pld.h"
 #include "privacy/dp/rdp.h"
 
@@ -13,35 +14,88 @@ namespace {
 constexpr char kFormat[] = "consilium privacy ledger 1";
 
 // Releases of one kind are one entry with the sum of their steps: the accountant's work grows with kinds only.
-std::vector<SampledGaussian> Merged(const std::map<std::string, SampledGaussian>& charges, const std::string& scope,
-                                    const SampledGaussian& more) {
-  std::map<std::pair<double, double>, std::int64_t> kinds;
-  const auto add = [&](const SampledGaussian& mechanism) {
-    if (mechanism.steps > 0) kinds[{mechanism.noise_multiplier, mechanism.sampling_rate}] += mechanism.steps;
+struct Releases {
+  std::vector<SampledGaussian> sampled;
+  std::vector<SkellamSum> sums;
+  bool empty() const { return sampled.empty() && sums.empty(); }
+
+  void Add(const SampledGaussian& more) {
+    for (SampledGaussian& kind : sampled)
+      if (kind.noise_multiplier == more.noise_multiplier && kind.sampling_rate == more.sampling_rate) {
+        kind.steps += more.steps;
+        return;
+      }
+    if (more.steps > 0) sampled.push_back(more);
+  }
+  void Add(const SkellamSum& more) {
+    for (SkellamSum& kind : sums)
+      if (kind.noise_multiplier == more.noise_multiplier && kind.levels == more.levels &&
+          kind.dimension == more.dimension) {
+        kind.releases += more.releases;
+        return;
+      }
+    if (more.releases > 0) sums.push_back(more);
+  }
+};
+
+Releases Merged(const std::map<std::string, Mechanism>& charges, const std::string& scope, const Mechanism& more) {
+  Releases merged;
+  const auto add = [&](const Mechanism& mechanism) {
+    std::visit([&](const auto& kind) { merged.Add(kind); }, mechanism);
   };
   for (const auto& [release, mechanism] : charges)
     if (release.starts_with(scope)) add(mechanism);
   add(more);
-  std::vector<SampledGaussian> merged;
-  for (const auto& [kind, steps] : kinds) merged.push_back({kind.first, kind.second, steps});
   return merged;
 }
 
-StatusOr<double> RenyiOf(const std::vector<SampledGaussian>& mechanisms, double delta) {
-  if (mechanisms.empty()) return 0.0;
-  RdpCurve curve;
-  for (const SampledGaussian& mechanism : mechanisms) RETURN_IF_ERROR(curve.Add(mechanism));
+StatusOr<double> RenyiOf(const Releases& releases, double delta) {
+  if (releases.empty()) return 0.0;
+  RdpCurve curve(releases.sums.empty() ? DefaultOrders() : WholeOrders());
+  for (const SampledGaussian& mechanism : releases.sampled) RETURN_IF_ERROR(curve.Add(mechanism));
+  for (const SkellamSum& sum : releases.sums) {
+    ASSIGN_OR_RETURN(const std::vector<double> divergences, SkellamSumCurve(sum, curve.orders()));
+    RETURN_IF_ERROR(curve.Add(divergences));
+  }
   ASSIGN_OR_RETURN(const RdpEpsilon renyi, EpsilonOf(curve, delta));
   return renyi.epsilon;
 }
 
-StatusOr<Spending> SpendingOf(const std::vector<SampledGaussian>& mechanisms, double delta) {
-  if (mechanisms.empty()) return Spending();
-  ASSIGN_OR_RETURN(const double renyi, RenyiOf(mechanisms, delta));
-  const StatusOr<EpsilonBounds> bounds = PldEpsilon(mechanisms, delta, {.gap = 0.1});
+StatusOr<Spending> SpendingOf(const Releases& releases, double delta) {
+  if (releases.empty()) return Spending();
+  ASSIGN_OR_RETURN(const double renyi, RenyiOf(releases, delta));
+  if (!releases.sums.empty()) return Spending{renyi, renyi};
+  const StatusOr<EpsilonBounds> bounds = PldEpsilon(releases.sampled, delta, {.gap = 0.1});
   if (bounds.code() == StatusCode::kResourceExhausted) return Spending{renyi, renyi};
   if (!bounds.ok()) return bounds.status();
   return Spending{std::min(bounds->upper, renyi), renyi};
+}
+
+Status CheckAny(const Mechanism& mechanism) {
+  return std::visit([](const auto& kind) { return CheckMechanism(kind); }, mechanism);
+}
+
+Json ToJson(const SampledGaussian& mechanism) {
+  return {{"noise_multiplier", mechanism.noise_multiplier},
+          {"sampling_rate", mechanism.sampling_rate},
+          {"steps", mechanism.steps}};
+}
+Json ToJson(const SkellamSum& sum) {
+  return {{"noise_multiplier", sum.noise_multiplier},
+          {"levels", sum.levels},
+          {"dimension", sum.dimension},
+          {"releases", sum.releases}};
+}
+// Throws Json::exception; Read() is the guard.
+Mechanism FromJson(const Json& json) {
+  if (json.contains("levels"))
+    return SkellamSum{.noise_multiplier = json.at("noise_multiplier").get<double>(),
+                      .levels = json.at("levels").get<double>(),
+                      .dimension = json.at("dimension").get<std::int64_t>(),
+                      .releases = json.at("releases").get<std::int64_t>()};
+  return SampledGaussian{.noise_multiplier = json.at("noise_multiplier").get<double>(),
+                         .sampling_rate = json.at("sampling_rate").get<double>(),
+                         .steps = json.at("steps").get<std::int64_t>()};
 }
 
 }  // namespace
@@ -65,10 +119,8 @@ Status Ledger::Read() {
   try {
     if (json->at("format") != kFormat) return DataLoss(path_.string(), " is not a privacy ledger of ours");
     for (const auto& [release, charge] : json->at("charges").items()) {
-      const SampledGaussian mechanism = {.noise_multiplier = charge.at("noise_multiplier").get<double>(),
-                                         .sampling_rate = charge.at("sampling_rate").get<double>(),
-                                         .steps = charge.at("steps").get<std::int64_t>()};
-      if (const Status good = CheckMechanism(mechanism); !good.ok())
+      const Mechanism mechanism = FromJson(charge);
+      if (const Status good = CheckAny(mechanism); !good.ok())
         return DataLoss(path_.string(), ": release '", release, "': ", good.message());
       charges_[release] = mechanism;
     }
@@ -81,33 +133,31 @@ Status Ledger::Read() {
 Status Ledger::Write() const {
   Json charges = Json::object();
   for (const auto& [release, mechanism] : charges_)
-    charges[release] = {{"noise_multiplier", mechanism.noise_multiplier},
-                        {"sampling_rate", mechanism.sampling_rate},
-                        {"steps", mechanism.steps}};
+    charges[release] = std::visit([](const auto& kind) { return ToJson(kind); }, mechanism);
   return WriteJson(path_, {{"format", kFormat}, {"charges", charges}});
 }
 
 StatusOr<double> Ledger::Spent() const {
-  ASSIGN_OR_RETURN(const Spending spending, SpentWith({.steps = 0}));
+  ASSIGN_OR_RETURN(const Spending spending, SpentWith(SampledGaussian{.steps = 0}));
   return spending.epsilon;
 }
 
-StatusOr<Spending> Ledger::SpentWith(const SampledGaussian& mechanism) const {
-  RETURN_IF_ERROR(CheckMechanism(mechanism));
+StatusOr<Spending> Ledger::SpentWith(const Mechanism& mechanism) const {
+  RETURN_IF_ERROR(CheckAny(mechanism));
   return SpendingOf(Merged(charges_, scope_, mechanism), budget_.delta);
 }
 
-StatusOr<double> Ledger::RenyiWith(const SampledGaussian& mechanism) const {
-  RETURN_IF_ERROR(CheckMechanism(mechanism));
+StatusOr<double> Ledger::RenyiWith(const Mechanism& mechanism) const {
+  RETURN_IF_ERROR(CheckAny(mechanism));
   return RenyiOf(Merged(charges_, scope_, mechanism), budget_.delta);
 }
 
-StatusOr<Spending> Ledger::SpentInAllWith(const SampledGaussian& mechanism) const {
-  RETURN_IF_ERROR(CheckMechanism(mechanism));
+StatusOr<Spending> Ledger::SpentInAllWith(const Mechanism& mechanism) const {
+  RETURN_IF_ERROR(CheckAny(mechanism));
   return SpendingOf(Merged(charges_, "", mechanism), budget_.delta);
 }
 
-Status Ledger::CanCharge(const std::string& release, const SampledGaussian& mechanism) const {
+Status Ledger::CanCharge(const std::string& release, const Mechanism& mechanism) const {
   if (release.empty() || release.find('\n') != std::string::npos)
     return InvalidArgument("a release without a proper name");
   if (!release.starts_with(scope_)) return InvalidArgument("release '", release, "' is none of '", scope_, "'");
@@ -122,7 +172,7 @@ Status Ledger::CanCharge(const std::string& release, const SampledGaussian& mech
                        ", beyond the budget of ", budget_.epsilon, " at delta ", budget_.delta);
 }
 
-Status Ledger::Charge(const std::string& release, const SampledGaussian& mechanism) {
+Status Ledger::Charge(const std::string& release, const Mechanism& mechanism) {
   RETURN_IF_ERROR(CanCharge(release, mechanism));
   if (!charges_.emplace(release, mechanism).second) return Status();
   const Status written = Write();

@@ -1,6 +1,8 @@
 // The account book of a data set's privacy: what was released from it, in a file that outlives crashes, and a budget
 // that no release may exceed.
 //
+// All releases of one ledger are about one unit: cases and sites have ledgers of their own.
+//
 // A charge is durable before the release that it is for: killed in between, the budget has paid for something that
 // nobody saw, never the other way round.
 #pragma once
@@ -24,7 +26,7 @@ struct Budget {
 
 struct Spending {
   double epsilon = 0;      // the upper bound of the privacy-loss-distribution accountant, or Rényi's where that one
-                           // would need too fine a grid
+                           // would need too fine a grid, or sums in integers are among the releases
   double epsilon_rdp = 0;  // Rényi's, never below
 };
 
@@ -41,21 +43,21 @@ class Ledger {
   // What the scope has spent.
   StatusOr<double> Spent() const;
   // What it would have spent with this as well.
-  StatusOr<Spending> SpentWith(const SampledGaussian& mechanism) const;
+  StatusOr<Spending> SpentWith(const Mechanism& mechanism) const;
   // By Rényi's accountant alone: quicker, and never below.
-  StatusOr<double> RenyiWith(const SampledGaussian& mechanism) const;
+  StatusOr<double> RenyiWith(const Mechanism& mechanism) const;
   // The same as SpentWith() of all releases, whatever their names.
-  StatusOr<Spending> SpentInAllWith(const SampledGaussian& mechanism) const;
+  StatusOr<Spending> SpentInAllWith(const Mechanism& mechanism) const;
 
   // Would Charge() be within the budget?  The same errors; nothing is charged.
-  Status CanCharge(const std::string& release, const SampledGaussian& mechanism) const;
+  Status CanCharge(const std::string& release, const Mechanism& mechanism) const;
   // Pays for the release named `release` ("job/round/attempt").  Charging the same release again, with the same
   // mechanism, costs nothing: it is the same release, done again after a crash before anything of it was sent.
   // Errors: PrivacyBudget with the numbers, and nothing is charged; FailedPrecondition when the name was charged with
   // another mechanism; InvalidArgument for a name outside the scope; Storage, and the release must not happen.
-  Status Charge(const std::string& release, const SampledGaussian& mechanism);
+  Status Charge(const std::string& release, const Mechanism& mechanism);
 
-  const std::map<std::string, SampledGaussian>& charges() const { return charges_; }
+  const std::map<std::string, Mechanism>& charges() const { return charges_; }
 
  private:
   Ledger(std::filesystem::path path, const Budget& budget, std::string scope, FolderLock lock)
@@ -67,7 +69,7 @@ class Ledger {
   Budget budget_;
   std::string scope_;
   FolderLock lock_;
-  std::map<std::string, SampledGaussian> charges_;
+  std::map<std::string, Mechanism> charges_;
 };
 
 }  // namespace consilium::dp

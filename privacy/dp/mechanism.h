@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <variant>
 
 #include "comm/base/status.h"
 
@@ -16,8 +17,23 @@ struct SampledGaussian {
   friend bool operator==(const SampledGaussian&, const SampledGaussian&) = default;
 };
 
+// A sum of the units' vectors plus Skellam noise, in integers, as secure aggregation gives it: each vector has an L2
+// norm of at most `levels` before it is rounded under RoundedVector's bound (discrete.h), the noise a standard deviation
+// of noise_multiplier * levels.  Adjacency: one unit's vector replaced by zeros.
+struct SkellamSum {
+  double noise_multiplier = 0;  // z
+  double levels = 1;            // whole numbers that the clip is worth
+  std::int64_t dimension = 1;
+  std::int64_t releases = 1;
+  friend bool operator==(const SkellamSum&, const SkellamSum&) = default;
+};
+
+using Mechanism = std::variant<SampledGaussian, SkellamSum>;
+
 // InvalidArgument unless sigma >= 0 and finite, 0 <= q <= 1, 0 <= steps <= 10^9.
 Status CheckMechanism(const SampledGaussian& mechanism);
+// InvalidArgument unless z > 0 and finite, 0 < levels <= 2^31, dimension >= 1, 0 <= releases <= 10^9.
+Status CheckMechanism(const SkellamSum& mechanism);
 // InvalidArgument unless 0 < delta < 1.
 Status CheckDelta(double delta);
 

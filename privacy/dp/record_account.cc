@@ -108,10 +108,13 @@ StatusOr<RecordReport> RecordAccount::Report(std::int64_t unpaid) const {
   report.epsilon = job.epsilon;
   report.epsilon_rdp = job.epsilon_rdp;
   report.epsilon_data_set = all.epsilon;
-  for (const auto& [release, mechanism] : ledger_->charges())
-    if (release.starts_with(options_.job + "/") && mechanism.noise_multiplier == options_.step.noise_multiplier &&
-        mechanism.sampling_rate == options_.step.sampling_rate)
-      report.all_steps.steps += mechanism.steps;
+  for (const auto& [release, charged] : ledger_->charges()) {
+    const auto* mechanism = std::get_if<SampledGaussian>(&charged);
+    if (mechanism != nullptr && release.starts_with(options_.job + "/") &&
+        mechanism->noise_multiplier == options_.step.noise_multiplier &&
+        mechanism->sampling_rate == options_.step.sampling_rate)
+      report.all_steps.steps += mechanism->steps;
+  }
   return report;
 }
 

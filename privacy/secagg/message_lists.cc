@@ -1,5 +1,6 @@
 #include "privacy/secagg/message_lists.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace consilium::secagg {
@@ -31,6 +32,19 @@ StatusOr<std::vector<Message>> DecodeList(ByteSpan bytes, const DecodeOne& decod
   return messages;
 }
 
+void PutNames(std::span<const SiteName> names, ByteWriter* writer) {
+  writer->Put(static_cast<std::uint32_t>(names.size()));
+  for (const SiteName& name : names) writer->PutString(name.value());
+}
+
+std::vector<SiteName> GetNames(ByteReader* reader) {
+  const std::uint32_t count = reader->GetCount(sizeof(std::uint32_t));
+  std::vector<SiteName> names;
+  for (std::uint32_t i = 0; i < count && reader->status().ok(); ++i)
+    names.emplace_back(reader->GetString(kNameBytesMax));
+  return names;
+}
+
 }  // namespace
 
 Bytes EncodeAdverts(std::span<const Advert> messages) { return EncodeList(messages); }
@@ -46,18 +60,30 @@ StatusOr<std::vector<Confirmation>> DecodeConfirmations(ByteSpan bytes) {
 
 Bytes EncodeNames(std::span<const SiteName> names) {
   ByteWriter writer;
-  writer.Put(static_cast<std::uint32_t>(names.size()));
-  for (const SiteName& name : names) writer.PutString(name.value());
+  PutNames(names, &writer);
   return std::move(writer).Take();
 }
 
 StatusOr<std::vector<SiteName>> DecodeNames(ByteSpan bytes) {
   ByteReader reader(bytes);
-  const std::uint32_t count = reader.GetCount(sizeof(std::uint32_t));
-  std::vector<SiteName> names;
-  for (std::uint32_t i = 0; i < count && reader.status().ok(); ++i) names.emplace_back(reader.GetString(kNameBytesMax));
+  std::vector<SiteName> names = GetNames(&reader);
   RETURN_IF_ERROR(reader.Finish());
   return names;
+}
+
+Bytes Encode(const NoisyOpening& opening) {
+  ByteWriter writer;
+  PutNames(opening.names, &writer);
+  writer.Put(opening.clip);
+  return std::move(writer).Take();
+}
+
+StatusOr<NoisyOpening> DecodeNoisyOpening(ByteSpan bytes) {
+  ByteReader reader(bytes);
+  NoisyOpening opening{.names = GetNames(&reader), .clip = reader.Get<double>()};
+  RETURN_IF_ERROR(reader.Finish());
+  if (!std::isfinite(opening.clip)) return DataLoss("a clip that is not finite");
+  return opening;
 }
 
 Bytes Encode(const SurvivorList& list) {

@@ -20,6 +20,15 @@ StatusOr<std::vector<Confirmation>> DecodeConfirmations(ByteSpan bytes);
 Bytes EncodeNames(std::span<const SiteName> names);
 StatusOr<std::vector<SiteName>> DecodeNames(ByteSpan bytes);
 
+// The same of a sum with differential privacy for sites, and the clip that the round's updates are cut to.
+struct NoisyOpening {
+  std::vector<SiteName> names;
+  double clip = 0;
+  friend bool operator==(const NoisyOpening&, const NoisyOpening&) = default;
+};
+Bytes Encode(const NoisyOpening& opening);
+StatusOr<NoisyOpening> DecodeNoisyOpening(ByteSpan bytes);
+
 // Whom the coordinator has for survivors, and how far its audit log has come.
 struct SurvivorList {
   Places survivors;

@@ -47,24 +47,30 @@ StatusOr<std::uint64_t> MaskVector(const MaskingSite& site, const VectorInput& i
   return clipped;
 }
 
+Status ReadSum(const SumInput& input, const ReadWords& read, std::uint64_t begin, std::span<std::uint32_t> out) {
+  std::vector<std::uint32_t> one(out.size());
+  std::ranges::fill(out, 0);
+  for (std::size_t i = 0; i < input.survivors; ++i) {
+    RETURN_IF_ERROR(read(i, begin, one));
+    for (std::size_t k = 0; k < out.size(); ++k) out[k] += one[k];
+  }
+  const std::vector<MaskTerm> masks = input.unmasking->Terms();
+  ApplyMasks(masks, {.cipher = input.terms.cipher, .context = input.context, .threads = std::max(1u, input.threads)},
+             begin, out);
+  return Status();
+}
+
 StatusOr<SumResult> SumVectors(const SumInput& input, const ReadWords& read, const WriteValues& write) {
   ASSIGN_OR_RETURN(const Quantizer quantizer, Quantizer::For(input.terms.clip, input.terms.cohort.size()));
   const std::uint64_t dimension = input.terms.dimension;
   if (dimension <= DimensionFor(0)) return InvalidArgument("a vector of ", dimension, " coordinates has no update");
   const std::uint64_t elements = dimension - DimensionFor(0);
-  const std::vector<MaskTerm> masks = input.unmasking->Terms();
-  const MaskOptions options = {
-      .cipher = input.terms.cipher, .context = input.context, .threads = std::max(1u, input.threads)};
-  std::vector<std::uint32_t> one, sum;
+  std::vector<std::uint32_t> sum;
   std::vector<double> real;
   // The real numbers of coordinates at .. at + count, summed over the survivors.
   const auto add_up = [&](std::uint64_t at, std::size_t count) -> Status {
-    one.resize(count), sum.assign(count, 0), real.resize(count);
-    for (std::size_t i = 0; i < input.survivors; ++i) {
-      RETURN_IF_ERROR(read(i, at, one));
-      for (std::size_t k = 0; k < count; ++k) sum[k] += one[k];
-    }
-    ApplyMasks(masks, options, at, sum);
+    sum.resize(count), real.resize(count);
+    RETURN_IF_ERROR(ReadSum(input, read, at, sum));
     return Annotate(quantizer.Dequantize(sum, input.survivors, real), "coordinates from ", at);
   };
   RETURN_IF_ERROR(add_up(elements, static_cast<std::size_t>(dimension - elements)));

@@ -61,6 +61,8 @@ struct SumResult {
 };
 // Words begin .. begin + out.size() of one survivor's vector.
 using ReadWords = std::function<Status(std::size_t survivor, std::uint64_t begin, std::span<std::uint32_t> out)>;
+// The survivors' sum at coordinates begin .. begin + out.size(), masks taken off.  Errors: what `read` says.
+Status ReadSum(const SumInput& input, const ReadWords& read, std::uint64_t begin, std::span<std::uint32_t> out);
 using WriteValues = std::function<Status(std::span<const float> means)>;  // the weighted mean update, in order
 // Errors: DataLoss when the sum is not one of so many vectors (masks are left over, a site broke the protocol), and
 // what the callbacks say.

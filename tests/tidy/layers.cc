@@ -18,6 +18,7 @@ std::span<const Layer> Layers() {
       {"privacy/crypto",       {"comm/base", "comm/tensor", "comm/wire"},       {"openssl"}},
       {"privacy/secagg",       {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
       {"privacy/dp",           {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto"}, {}},
+      {"privacy/private_sum",  {"comm/base", "comm/tensor", "comm/wire", "privacy/crypto", "privacy/dp", "privacy/secagg"}, {}},
       {"privacy/pki",          {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "privacy/crypto"}, {}},  // kits and who is who
       {"privacy/policy",       {"comm/base", "comm/tensor", "comm/wire", "comm/transport", "privacy/crypto", "privacy/pki"}, {}},
       {"datasets/planner",     {"comm/base"},                                   {}},

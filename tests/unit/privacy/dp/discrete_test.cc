@@ -9,7 +9,7 @@
 namespace consilium::dp {
 namespace {
 
-std::vector<double> WholeOrders() {
+std::vector<double> PublishedOrders() {
   std::vector<double> orders;
   for (int a = 2; a <= 128; ++a) orders.push_back(a);
   orders.push_back(256);
@@ -17,7 +17,7 @@ std::vector<double> WholeOrders() {
 }
 
 double EpsilonAfter(int steps, const std::vector<double>& once, double delta) {
-  RdpCurve curve(WholeOrders());
+  RdpCurve curve(PublishedOrders());
   for (int i = 0; i < steps; ++i) EXPECT_TRUE(curve.Add(once).ok());
   return EpsilonOf(curve, delta).value().epsilon;
 }
@@ -30,7 +30,7 @@ TEST(RoundedVector, HasTheNormThatConditionalRoundingGuarantees) {
 }
 
 TEST(Skellam, GivesThePublishedEpsilonsAndComesDownToTheGaussian) {
-  const std::vector<double> orders = WholeOrders();
+  const std::vector<double> orders = PublishedOrders();
   const auto epsilon = [&](double scale) {
     return EpsilonAfter(100, SkellamCurve(Million(scale), 10, orders).value(), 1e-5);
   };
@@ -43,8 +43,15 @@ TEST(Skellam, GivesThePublishedEpsilonsAndComesDownToTheGaussian) {
   EXPECT_GT(epsilon(1e6), 4.752728336819822) << "never below the Gaussian that it approaches";
 }
 
+TEST(Skellam, SumsInUnitsOfTheClipAreCountedTheSame) {
+  const SkellamSum sum = {.noise_multiplier = 10, .levels = 1e4, .dimension = 1 << 20, .releases = 100};
+  EXPECT_NEAR(SkellamSumEpsilon(sum, 1e-5).value(), 4.759544737060816, 1e-9);
+  EXPECT_EQ(SkellamSumEpsilon({.noise_multiplier = 0}, 1e-5).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(SkellamSumEpsilon({.noise_multiplier = 1, .dimension = 0}, 1e-5).code(), StatusCode::kInvalidArgument);
+}
+
 TEST(DistributedGaussian, GivesThePublishedEpsilon) {
-  const auto curve = DistributedGaussianCurve(Million(1e4), 10, 100, WholeOrders());
+  const auto curve = DistributedGaussianCurve(Million(1e4), 10, 100, PublishedOrders());
   EXPECT_NEAR(EpsilonAfter(100, curve.value(), 1e-5), 4.759544736819821, 1e-9);
 }
 

@@ -1,0 +1,15 @@
+// The job file's privacy.sites.  Internal to comm/wire.
+#pragma once
+
+#include "comm/wire/job.h"
+
+namespace consilium::wire {
+
+// `sites: {epsilon: 8, delta: 1e-5, clip: 1, adaptive_clip: true}`.
+void ReadSitePrivacy(ConfigReader& privacy, SitePrivacySpec* sites);
+// What only the whole job can tell: everything that would release more than the noisy mean is refused with the reason.
+// Sets equal weights.  After everything else was resolved.
+Status ResolveSitePrivacy(const ConfigNode& root, JobSpec* job);
+Json SitePrivacyToJson(const SitePrivacySpec& sites);
+
+}  // namespace consilium::wire
