@@ -10,6 +10,37 @@ namespace consilium::client {
 
 using wire::SecureStage;
 
+namespace {
+
+StatusOr<secagg::NoisyOpening> OpeningOf(const SecureWork& work, ByteSpan body) {
+  if (work.privacy) {
+    ASSIGN_OR_RETURN(secagg::NoisyOpening opening, secagg::DecodeNoisyOpening(body));
+    if (!(opening.clip >= wire::kSiteClipMin && opening.clip <= wire::kSiteClipMax))
+      return PermissionDenied("the coordinator wants updates clipped to ", opening.clip, "; a clip is between ",
+                              wire::kSiteClipMin, " and ", wire::kSiteClipMax);
+    return opening;
+  }
+  ASSIGN_OR_RETURN(std::vector<SiteName> names, secagg::DecodeNames(body));
+  return secagg::NoisyOpening{std::move(names), work.clip};
+}
+
+// Completes the terms.
+StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerms* terms) {
+  terms->dimension = work.elements;  // for the shape, which does not depend on it
+  ASSIGN_OR_RETURN(private_sum::NoisePlan plan, private_sum::PlanFor({.spec = work.privacy->spec,
+                                                                       .rounds = work.privacy->rounds,
+                                                                       .elements = work.elements},
+                                                                      *terms));
+  terms->dimension = plan.coordinates();
+  terms->privacy = plan.digest();
+  secagg::SessionTerms lasting = *terms;
+  lasting.attempt = Attempt{0};
+  ASSIGN_OR_RETURN(const secagg::SessionShape shape, secagg::ShapeOf(lasting));
+  return SecureSite::Noise{plan, terms->clip, secagg::ContextOf(lasting, shape)};
+}
+
+}  // namespace
+
 SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
                        std::vector<SiteName> cohort)
     : task_(question.task), session_(question.session), cohort_(std::move(cohort)) {
@@ -23,7 +54,8 @@ wire::SecureAnswer SecureSite::AnswerOf(SecureStage stage, Bytes body) const {
 
 StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork& work,
                                       const wire::SecureRequest& question) {
-  ASSIGN_OR_RETURN(const std::vector<SiteName> names, secagg::DecodeNames(question.body));
+  ASSIGN_OR_RETURN(const secagg::NoisyOpening opening, OpeningOf(work, question.body));
+  const std::vector<SiteName>& names = opening.names;
   if (names.size() < party.min_cohort)
     return PermissionDenied("the coordinator wants to sum ", names.size(),
                             " sites; this site takes part among at least ", party.min_cohort);
@@ -35,7 +67,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                              .configuration = work.configuration,
                              .beacon = {},
                              .dimension = secagg::DimensionFor(work.elements),
-                             .clip = work.clip,
+                             .clip = opening.clip,
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
                              .min_cohort = work.min_cohort};
   for (const SiteName& name : names) {
@@ -44,10 +76,16 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
       return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
     terms.cohort.push_back({name, known->second});
   }
+  std::optional<Noise> noise;
+  if (work.privacy) {
+    ASSIGN_OR_RETURN(noise, NoiseFor(work, &terms));
+  }
   ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
   if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
   ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
-  return SecureSite(std::move(advertised), question, names);
+  SecureSite site(std::move(advertised), question, names);
+  site.noise_ = std::move(noise);
+  return site;
 }
 
 SecureStage SecureSite::expected() const {

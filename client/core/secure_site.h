@@ -10,6 +10,7 @@
 #include "client/core/secure_work.h"
 #include "comm/base/entropy.h"
 #include "comm/wire/messages.h"
+#include "privacy/private_sum/noise_plan.h"
 #include "privacy/secagg/site.h"
 
 namespace consilium::client {
@@ -27,7 +28,8 @@ struct SecureParty {
 class SecureSite {
  public:
   // `question` is of stage kKeys.  Errors: DataLoss for a body that is none; PermissionDenied for a cohort below this
-  // site's floor or with a stranger; those of secagg::SiteView::Create.
+  // site's floor or with a stranger, or a clip that is none; those of secagg::SiteView::Create and
+  // private_sum::PlanFor.
   static StatusOr<SecureSite> Open(const SecureParty& party, const SecureWork& work,
                                    const wire::SecureRequest& question);
 
@@ -47,6 +49,14 @@ class SecureSite {
   void Seal(const wire::BlobManifest& vector);
   bool masking() const { return masking_ != nullptr; }
   std::size_t cohort() const { return cohort_.size(); }
+  // Of a job with privacy.sites.
+  struct Noise {
+    private_sum::NoisePlan plan;
+    double clip = 1;  // the coordinator's word; the promise does not depend on it
+    Digest terms;     // of all that the sum is about but the session's number, so that a sum with the same sites that is
+                      // begun again has the same
+  };
+  const std::optional<Noise>& noise() const { return noise_; }
   // What it has confirmed; nothing before stage kConfirm.
   struct Confirmed {
     std::vector<SiteName> survivors;
@@ -61,6 +71,7 @@ class SecureSite {
   wire::TaskKey task_;
   std::uint32_t session_ = 0;
   std::vector<SiteName> cohort_;
+  std::optional<Noise> noise_;
   std::optional<Confirmed> confirmed_;
   std::variant<std::monostate, secagg::AdvertisedSite, secagg::SharingSite, secagg::MaskedSite, secagg::ConfirmedSite>
       state_;

@@ -1,10 +1,24 @@
 // What a site remembers of an update that is to be summed in secret.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "comm/base/bytes.h"
 #include "comm/base/digest.h"
+#include "comm/wire/job.h"
 
 namespace consilium::client {
+
+// That the job has privacy.sites: what the site's own noise and account follow from.
+struct SitePrivacyWork {
+  wire::SitePrivacySpec spec;
+  std::int64_t rounds = 1;  // of the job
+  std::string data_set;     // whose account pays
+  friend bool operator==(const SitePrivacyWork&, const SitePrivacyWork&) = default;
+};
+
+SitePrivacyWork SitePrivacyOf(const wire::JobSpec& job);
 
 // What is to be summed: kept with the trained update until it counts.
 struct SecureWork {
@@ -14,6 +28,7 @@ struct SecureWork {
   double clip = 1;
   std::uint32_t min_cohort = 3;
   double share = 1;  // the site's weight, in (0, 1]
+  std::optional<SitePrivacyWork> privacy{};
   friend bool operator==(const SecureWork&, const SecureWork&) = default;
 };
 

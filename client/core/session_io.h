@@ -8,6 +8,8 @@
 
 #include "client/core/session_state.h"
 #include "comm/base/time.h"
+#include "privacy/dp/ledger.h"
+#include "privacy/private_sum/noisy_vector.h"
 #include "privacy/secagg/vector.h"
 
 namespace consilium::client {
@@ -123,6 +125,8 @@ struct RunTask {
   Digest model;                       // present in the blob store
   std::string state_in;               // in the work folder; "" for none
   std::optional<Digest> auxiliary{};  // of the blob with what the strategy's method needs; present as well
+  // Of a job with privacy.sites: where the account has nothing left for another round, answer with WorkerRefused.
+  std::optional<SitePrivacyWork> privacy{};
 };
 // Ask the trainer to stop; one of RunTask's answers follows, whatever it takes.
 struct CancelTask {
@@ -133,13 +137,24 @@ struct StopWorker {
   wire::TaskKey task;
   std::string why;
 };
+// A masked vector under privacy.sites: what it costs, and what its noise is made of beside the site's secret.
+struct NoisyRelease {
+  std::string job, data_set;
+  std::string release;  // JOB/...: everything that the vector is a function of, so that it is paid for once
+  dp::Budget budget;
+  private_sum::NoisePlan plan;
+  double clip = 1;
+  unsigned threads = 1;
+};
 // Mask the update of a finished task (privacy/secagg/vector.h) into a file, for a secure sum; answer with VectorMasked.
+// Where there is a noisy release it is paid for, durably, before the file exists (privacy/private_sum/noisy_vector.h).
 struct MaskVector {
   wire::TaskKey task;
   std::uint32_t session = 0;
   std::string update_file, masked_file;  // in the work folder
   std::shared_ptr<const secagg::MaskingSite> masks;
-  std::shared_ptr<const secagg::VectorInput> input;
+  std::shared_ptr<const secagg::VectorInput> input;  // null where there is a noisy release
+  std::shared_ptr<const NoisyRelease> noisy{};
 };
 // Files in the work folder, and blobs, that LiveFiles() and LiveBlobs() do not name can go.
 struct Tidy {};

@@ -128,7 +128,7 @@ wire::Heartbeat SessionMachine::CurrentBeat() const {
     beat.task = work_->task.task;
     beat.progress = work_->progress;
     // What a site measures while it trains goes into the sum with its update, and nowhere else.
-    if (!train || !work_->federation.secure.enabled) beat.metrics = work_->metrics;
+    if (!train || !work_->job.federation.secure.enabled) beat.metrics = work_->metrics;
     beat.trouble = work_->trouble;
     const bool died = work_->tries > 0 && (work_->stage == Stage::kPausing || work_->stage == Stage::kRunning);
     if (died && beat.metrics.size() < kMetricsMax) beat.metrics["trainer_deaths"] = work_->tries;

@@ -73,7 +73,7 @@ class SessionMachine {
     Instant last_sign{};
     Duration silence_max{};
     Lineage lineage = Lineage::kRounds;
-    wire::FederationSpec federation;
+    wire::JobSpec job;
     std::string trouble;  // what went wrong and is being tried again
   };
   // How far the delivery of an outcome has come on this connection.
@@ -132,8 +132,9 @@ class SessionMachine {
 
   // session_secure.cc: sums with other sites
   void On(const VectorMasked& input);
-  std::optional<GaveUp> WhyNoSum(const wire::Task& task, const wire::FederationSpec& federation) const;
-  SecureWork SecureWorkOf(const WorkerFinished& done, const wire::FederationSpec& federation) const;
+  std::optional<GaveUp> WhyNoSum(const wire::Task& task, const wire::JobSpec& job) const;
+  SecureWork SecureWorkOf(const WorkerFinished& done, const wire::JobSpec& job) const;
+  NoisyRelease ReleaseOf(const wire::TaskKey& task, const SecureSite::Noise& noise, const Trained& trained) const;
   void BeginSum(const wire::SecureRequest& question, const SecureWork& work);
   void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
   void NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why);

@@ -19,7 +19,12 @@ Status ReleasedBefore(const wire::TaskKey& task) {
 }  // namespace
 
 // Before any training: what this site would refuse in the end.
-std::optional<GaveUp> SessionMachine::WhyNoSum(const wire::Task& task, const wire::FederationSpec& federation) const {
+std::optional<GaveUp> SessionMachine::WhyNoSum(const wire::Task& task, const wire::JobSpec& job) const {
+  const wire::FederationSpec& federation = job.federation;
+  if (task.task.kind != wire::TaskKind::kTrain && job.site_privacy.enabled)
+    return GaveUp{StatusCode::kPermissionDenied,
+                  Concat("the job has privacy.sites: nothing but noisy sums leaves this site, and a task of the kind '",
+                         wire::TaskKindName(task.task.kind), "' would tell more")};
   if (task.task.kind != wire::TaskKind::kTrain || !federation.secure.enabled) return std::nullopt;
   if (!options_.secure)
     return GaveUp{StatusCode::kFailedPrecondition,
@@ -34,12 +39,18 @@ std::optional<GaveUp> SessionMachine::WhyNoSum(const wire::Task& task, const wir
   return std::nullopt;
 }
 
-SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::FederationSpec& federation) const {
+SitePrivacyWork SitePrivacyOf(const wire::JobSpec& job) {
+  return {.spec = job.site_privacy, .rounds = job.federation.rounds, .data_set = job.data.dataset};
+}
+
+SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::JobSpec& job) const {
+  const wire::FederationSpec& federation = job.federation;
   SecureWork work{.model = work_->task.model.digest,
                   .configuration = Sha256Of(work_->task.job_json),
                   .elements = done.elements,
                   .clip = federation.secure.clip,
                   .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort)};
+  if (job.site_privacy.enabled) work.privacy = SitePrivacyOf(job);
   const auto most = static_cast<double>(federation.secure.examples_max);
   if (federation.weighting != "equal" && done.weight > 0) work.share = std::min(done.weight, most) / most;
   return work;
@@ -142,10 +153,34 @@ void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureW
   actions_.push_back(Tidy{});  // the masked file of a session before
 }
 
+// The release's name is of all that the vector is a function of, so a sum of the same sites that is begun again is the
+// same release: no more than one of such sums can be unmasked (2 t > n + n_c).  With other sites it is another one.
+NoisyRelease SessionMachine::ReleaseOf(const wire::TaskKey& task, const SecureSite::Noise& noise,
+                                       const Trained& trained) const {
+  constexpr std::size_t kHexDigits = 32;  // 128 bits
+  ByteWriter writer;
+  writer.PutRaw(noise.terms.bytes), writer.PutRaw(trained.update.digest.bytes);
+  const SitePrivacyWork& privacy = *trained.secure->privacy;
+  return {.job = task.job.value(),
+          .data_set = privacy.data_set,
+          .release = Concat(task.job, "/", task.round, ".", task.attempt, "/",
+                            Sha256Of(writer.bytes()).ToHex().substr(0, kHexDigits)),
+          .budget = {.epsilon = privacy.spec.epsilon, .delta = privacy.spec.delta},
+          .plan = noise.plan,
+          .clip = noise.clip,
+          .threads = options_.mask_threads};
+}
+
 void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained) {
   if (question.stage == wire::SecureStage::kVector) {
     StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
     if (!masks.ok()) return RefuseSum(question.task, question.session, masks.status());
+    MaskVector mask{question.task, question.session,   UpdateFile(question.task),
+                    MaskedFile(question.task, question.session), *std::move(masks), nullptr};
+    if (sum->noise()) {
+      mask.noisy = std::make_shared<const NoisyRelease>(ReleaseOf(question.task, *sum->noise(), trained));
+      return actions_.push_back(std::move(mask));
+    }
     secagg::VectorInput input{.elements = trained.secure->elements,
                               .clip = trained.secure->clip,
                               .cohort = sum->cohort(),
@@ -154,10 +189,8 @@ void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& que
                               .noise = SecretBytes(32),
                               .threads = options_.mask_threads};
     options_.secure->entropy->Fill(input.noise.RevealMutable());
-    actions_.push_back(MaskVector{question.task, question.session, UpdateFile(question.task),
-                                  MaskedFile(question.task, question.session), *std::move(masks),
-                                  std::make_shared<const secagg::VectorInput>(std::move(input))});
-    return;
+    mask.input = std::make_shared<const secagg::VectorInput>(std::move(input));
+    return actions_.push_back(std::move(mask));
   }
   if (const Status answered = sum->Answer(question); !answered.ok())
     return RefuseSum(question.task, question.session, answered);

@@ -34,10 +34,25 @@ Json MetricsToJson(const wire::Metrics& metrics) {
   return json;
 }
 
+Json PrivacyToJson(const SitePrivacyWork& privacy) {
+  const wire::SitePrivacySpec& spec = privacy.spec;
+  return {{"epsilon", spec.epsilon},
+          {"delta", spec.delta},
+          {"clip", spec.clip},
+          {"adaptive_clip", spec.adaptive_clip},
+          {"clip_quantile", spec.clip_quantile},
+          {"noise_multiplier", spec.noise_multiplier},
+          {"accept_noise", spec.accept_noise},
+          {"rounds", privacy.rounds},
+          {"data_set", privacy.data_set}};
+}
+
 Json SecureToJson(const SecureWork& work) {
-  return {{"model", work.model.ToHex()},   {"configuration", work.configuration.ToHex()},
+  Json json = {{"model", work.model.ToHex()},   {"configuration", work.configuration.ToHex()},
           {"elements", work.elements},     {"clip", work.clip},
           {"min_cohort", work.min_cohort}, {"share", work.share}};
+  if (work.privacy) json["privacy"] = PrivacyToJson(*work.privacy);
+  return json;
 }
 
 Json ResultToJson(const Trained& trained) {
@@ -90,6 +105,19 @@ StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
   return manifest;
 }
 
+SitePrivacyWork PrivacyFromJson(const Json& json) {
+  return {.spec = {.enabled = true,
+                   .epsilon = json.at("epsilon").get<double>(),
+                   .delta = json.at("delta").get<double>(),
+                   .clip = json.at("clip").get<double>(),
+                   .adaptive_clip = json.at("adaptive_clip").get<bool>(),
+                   .clip_quantile = json.at("clip_quantile").get<double>(),
+                   .noise_multiplier = json.at("noise_multiplier").get<double>(),
+                   .accept_noise = json.at("accept_noise").get<bool>()},
+          .rounds = json.at("rounds").get<std::int64_t>(),
+          .data_set = json.at("data_set").get<std::string>()};
+}
+
 StatusOr<SecureWork> SecureFromJson(const Json& json) {
   SecureWork work;
   ASSIGN_OR_RETURN(work.model, Digest::FromHex(json.at("model").get<std::string>()));
@@ -99,6 +127,7 @@ StatusOr<SecureWork> SecureFromJson(const Json& json) {
   work.min_cohort = WholeNumber<std::uint32_t>(json.at("min_cohort"));
   work.share = json.at("share").get<double>();
   if (!(work.share > 0 && work.share <= 1)) return DataLoss("a share of ", work.share);
+  if (json.contains("privacy")) work.privacy = PrivacyFromJson(json["privacy"]);
   return work;
 }
 

@@ -17,10 +17,10 @@ Json TaskJson(const wire::TaskKey& task) {
 }
 
 // Of a job that this build cannot read, the default's.
-wire::FederationSpec FederationOf(const std::string& job_json) {
+wire::JobSpec JobOf(const std::string& job_json) {
   const StatusOr<ConfigNode> root = ConfigNode::Parse(job_json, "job");
   const StatusOr<wire::JobSpec> job = root.ok() ? wire::ParseJob(*root) : StatusOr<wire::JobSpec>(root.status());
-  return job.ok() ? job->federation : wire::FederationSpec();
+  return job.ok() ? *job : wire::JobSpec();
 }
 
 // What of a message travels and is kept; the wire refuses texts beyond 64 KiB.
@@ -62,14 +62,14 @@ void SessionMachine::Queue(const wire::Task& task) {
 }
 
 void SessionMachine::Take(const wire::Task& task) {
-  const wire::FederationSpec federation = FederationOf(task.job_json);
+  wire::JobSpec job = JobOf(task.job_json);
   work_ = Work{.task = task,
                .last_sign = now_,
-               .silence_max = wire::DeadlinePolicy(federation.round_deadline).trainer_silence,
-               .lineage = federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds,
-               .federation = federation};
+               .silence_max = wire::DeadlinePolicy(job.federation.round_deadline).trainer_silence,
+               .lineage = job.federation.mode == wire::RoundMode::kAsync ? Lineage::kTasks : Lineage::kRounds,
+               .job = std::move(job)};
   Note("task", TaskJson(task.task));
-  if (std::optional<GaveUp> why = WhyNoSum(task, federation)) {
+  if (std::optional<GaveUp> why = WhyNoSum(task, work_->job)) {
     NoteRefusal(task.task, 0, Status(why->code, why->message));
     return EndWork(Outcome{task.task, *std::move(why)});
   }
@@ -167,8 +167,9 @@ void SessionMachine::StartRun() {
   const wire::TaskKey& task = work_->task.task;
   std::optional<Digest> auxiliary;
   if (work_->task.auxiliary) auxiliary = work_->task.auxiliary->digest;
-  actions_.push_back(RunTask{task, work_->task.job_json, work_->task.model.digest,
-                             state_.StateBefore(task, work_->lineage), auxiliary});
+  RunTask run{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task, work_->lineage), auxiliary};
+  if (work_->job.site_privacy.enabled) run.privacy = SitePrivacyOf(work_->job);
+  actions_.push_back(std::move(run));
   Beat();
 }
 
@@ -187,8 +188,8 @@ void SessionMachine::On(const WorkerFinished& input) {
   if (work_->stage == Stage::kCancelling) return EndWork(std::nullopt);
   if (!wire::HasUpload(input.task.kind)) return EndWork(Outcome{input.task, Evaluated{input.metrics}});
   Trained trained{input.update, input.weight, input.metrics};
-  if (input.task.kind == wire::TaskKind::kTrain && work_->federation.secure.enabled)
-    trained.secure = SecureWorkOf(input, work_->federation);
+  if (input.task.kind == wire::TaskKind::kTrain && work_->job.federation.secure.enabled)
+    trained.secure = SecureWorkOf(input, work_->job);
   EndWork(Outcome{input.task, std::move(trained)});
 }
 

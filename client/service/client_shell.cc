@@ -8,6 +8,7 @@
 
 #include "client/service/coordinator_link.h"
 #include "client/service/masked_file.h"
+#include "client/service/site_accounts.h"
 #include "client/service/site_capability.h"
 #include "client/service/trainer_seat.h"
 #include "client/service/work_folder.h"
@@ -72,6 +73,8 @@ class Client {
   void Execute(const Tidy&);
   void Execute(const Finish& action) { Stop(action.status); }
   void Execute(const MaskVector& action);
+  StatusOr<wire::BlobManifest> WriteNoisy(const MaskVector& action, const std::filesystem::path& update,
+                                          const std::filesystem::path& masked);
   void Execute(const Report& action);
   void Stop(Status status);
   void WarnOfKit();
@@ -82,6 +85,7 @@ class Client {
   boost::asio::io_context loop_;
   boost::asio::signal_set signals_;
   std::unique_ptr<SiteDesk> desk_;
+  SiteAccounts accounts_;
   SessionMachine machine_;
   boost::asio::steady_timer kit_timer_;
   std::map<std::uint64_t, std::unique_ptr<boost::asio::steady_timer>> timers_;
@@ -99,6 +103,7 @@ Client::Client(const ClientOptions& options, WorkFolder folder, std::unique_ptr<
       blobs_(std::move(blobs)),
       signals_(loop_, SIGINT, SIGTERM),
       desk_(std::move(desk)),
+      accounts_(folder_.ledgers(), &SystemEntropy()),
       machine_(std::move(state), options.session),
       kit_timer_(loop_) {
   transport::GrpcClientOptions link = transport::ClientOptionsFrom(options_.kit);
@@ -206,6 +211,11 @@ void Client::Execute(const Upload& action) {
 }
 
 void Client::Execute(const RunTask& action) {
+  if (action.privacy)
+    if (const Status within = accounts_.CheckAnother(action.task.job.value(), *action.privacy); !within.ok())
+      return boost::asio::post(loop_, [this, task = action.task, within] {
+        Step(WorkerRefused{task, within.code(), within.message()});
+      });
   if (const Status status = desk_->NoteRun(action.task, action.model); !status.ok()) return Stop(status);
   if (const Status status = folder_.Prepare(action.task.job); !status.ok()) return Stop(status);
   wire::WorkerTask task{.task = action.task,
@@ -228,11 +238,26 @@ void Client::Execute(const Report& action) {
   if (const Status status = desk_->NoteSum(action.event, action.fields); !status.ok()) Stop(status);
 }
 
+StatusOr<wire::BlobManifest> Client::WriteNoisy(const MaskVector& action, const std::filesystem::path& update,
+                                                const std::filesystem::path& masked) {
+  const NoisyRelease& noisy = *action.noisy;
+  ASSIGN_OR_RETURN(SecretBytes secret, accounts_.Pay(noisy));
+  return WriteNoisyFile(update, *action.masks,
+                        {.plan = noisy.plan,
+                         .clip = noisy.clip,
+                         .secret = std::move(secret),
+                         .release = noisy.release,
+                         .threads = noisy.threads},
+                        masked);
+}
+
 // Off the strand: it takes a pass over the model.
 void Client::Execute(const MaskVector& action) {
   boost::asio::post(masking_, [this, action, update = folder_.PathOf(action.update_file),
                                masked = folder_.PathOf(action.masked_file)] {
-    const StatusOr<wire::BlobManifest> manifest = WriteMaskedFile(update, *action.masks, *action.input, masked);
+    const StatusOr<wire::BlobManifest> manifest =
+        action.noisy ? WriteNoisy(action, update, masked)
+                     : WriteMaskedFile(update, *action.masks, *action.input, masked);
     VectorMasked done{.task = action.task, .session = action.session, .status = manifest.status()};
     if (manifest.ok()) done.vector = *manifest;
     boost::asio::post(loop_, [this, done] { Step(done); });

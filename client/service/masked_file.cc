@@ -26,8 +26,9 @@ StatusOr<SafetensorsFile> OpenDeltas(const std::filesystem::path& update) {
 class FlatReader {
  public:
   explicit FlatReader(const SafetensorsFile& file) : file_(file) {}
-  // In order: every call goes on where the last one ended.
-  Status Read(std::span<float> out) {
+  // In order: every call goes on where the last one ended, or begins anew at 0.
+  Status Read(std::uint64_t begin, std::span<float> out) {
+    if (begin == 0) tensor_ = 0, at_ = 0;
     while (!out.empty()) {
       if (tensor_ == file_.schema().tensors().size()) return InvalidArgument("the update ends too early");
       const auto elements = static_cast<std::uint64_t>(file_.schema().tensors()[tensor_].elements());
@@ -47,6 +48,26 @@ class FlatReader {
   std::uint64_t at_ = 0;
 };
 
+using MakeVector = std::function<Status(const secagg::ReadValues& read, const secagg::WriteWords& write)>;
+
+StatusOr<wire::BlobManifest> WriteWith(const std::filesystem::path& update, std::uint64_t elements,
+                                       const std::filesystem::path& masked, const MakeVector& make) {
+  ASSIGN_OR_RETURN(const SafetensorsFile file, OpenDeltas(update));
+  if (static_cast<std::uint64_t>(file.schema().elements()) != elements)
+    return InvalidArgument(update.string(), " has ", file.schema().elements(), " values; ", elements, " were announced");
+  std::ofstream out(masked, std::ios::binary | std::ios::trunc);
+  FlatReader reader(file);
+  RETURN_IF_ERROR(make([&](std::uint64_t begin, std::span<float> values) { return reader.Read(begin, values); },
+                       [&](std::span<const std::uint32_t> words) {
+                         out.write(reinterpret_cast<const char*>(words.data()),
+                                   static_cast<std::streamsize>(words.size_bytes()));
+                         return out.good() ? Status() : ErrnoStatus(errno, "writing " + masked.string());
+                       }));
+  out.close();
+  if (!out.good()) return ErrnoStatus(errno, "writing " + masked.string());
+  return wire::ManifestOfFile(masked);
+}
+
 }  // namespace
 
 StatusOr<std::uint64_t> ElementsOfUpdate(const std::filesystem::path& update) {
@@ -56,23 +77,16 @@ StatusOr<std::uint64_t> ElementsOfUpdate(const std::filesystem::path& update) {
 
 StatusOr<wire::BlobManifest> WriteMaskedFile(const std::filesystem::path& update, const secagg::MaskingSite& masks,
                                              const secagg::VectorInput& input, const std::filesystem::path& masked) {
-  ASSIGN_OR_RETURN(const SafetensorsFile file, OpenDeltas(update));
-  if (static_cast<std::uint64_t>(file.schema().elements()) != input.elements)
-    return InvalidArgument(update.string(), " has ", file.schema().elements(), " values; ", input.elements,
-                           " were announced");
-  std::ofstream out(masked, std::ios::binary | std::ios::trunc);
-  FlatReader reader(file);
-  RETURN_IF_ERROR(secagg::MaskVector(
-                      masks, input, [&](std::uint64_t, std::span<float> values) { return reader.Read(values); },
-                      [&](std::span<const std::uint32_t> words) {
-                        out.write(reinterpret_cast<const char*>(words.data()),
-                                  static_cast<std::streamsize>(words.size_bytes()));
-                        return out.good() ? Status() : ErrnoStatus(errno, "writing " + masked.string());
-                      })
-                      .status());
-  out.close();
-  if (!out.good()) return ErrnoStatus(errno, "writing " + masked.string());
-  return wire::ManifestOfFile(masked);
+  return WriteWith(update, input.elements, masked, [&](const auto& read, const auto& write) {
+    return secagg::MaskVector(masks, input, read, write).status();
+  });
+}
+
+StatusOr<wire::BlobManifest> WriteNoisyFile(const std::filesystem::path& update, const secagg::MaskingSite& masks,
+                                            const private_sum::NoisyInput& input, const std::filesystem::path& masked) {
+  return WriteWith(update, input.plan.elements, masked, [&](const auto& read, const auto& write) {
+    return private_sum::MaskNoisyVector(masks, input, read, write).status();
+  });
 }
 
 }  // namespace consilium::client

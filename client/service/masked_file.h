@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "comm/wire/blob.h"
+#include "privacy/private_sum/noisy_vector.h"
 #include "privacy/secagg/vector.h"
 
 namespace consilium::client {
@@ -16,5 +17,9 @@ StatusOr<std::uint64_t> ElementsOfUpdate(const std::filesystem::path& update);
 // site begins another sum.  Errors: Storage; InvalidArgument for an update that is not finite, or changed meanwhile.
 StatusOr<wire::BlobManifest> WriteMaskedFile(const std::filesystem::path& update, const secagg::MaskingSite& masks,
                                              const secagg::VectorInput& input, const std::filesystem::path& masked);
+
+// The same with noise, under privacy.sites; the caller has paid for it.
+StatusOr<wire::BlobManifest> WriteNoisyFile(const std::filesystem::path& update, const secagg::MaskingSite& masks,
+                                            const private_sum::NoisyInput& input, const std::filesystem::path& masked);
 
 }  // namespace consilium::client

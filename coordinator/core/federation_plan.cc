@@ -2,7 +2,6 @@
 
 #include "comm/wire/apply_plan.h"
 #include "comm/wire/capability.h"
-#include "comm/wire/job.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -56,6 +55,7 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
                       .plans = wire::NeedsPlan(job),
                       .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort),
                       .clip = federation.secure.clip,
+                      .site_privacy = job.site_privacy,
                       .features = wire::FeaturesNeeded(job)};
   if (plan.mode == RoundMode::kAsync) {
     plan.buffer = static_cast<std::size_t>(wire::ParameterOf(federation, "buffer"));

@@ -7,6 +7,7 @@
 #include "comm/base/ids.h"
 #include "comm/base/time.h"
 #include "comm/wire/deadline_policy.h"
+#include "comm/wire/job.h"
 
 namespace consilium::coordinator {
 
@@ -47,10 +48,13 @@ struct FederationPlan {
   // Mode secure.
   std::uint32_t min_cohort = 3;  // of a sum
   double clip = 1;               // of a value of an update
+  wire::SitePrivacySpec site_privacy;
 
   std::set<std::string> features;  // that a site must have (wire/capability.h)
 
   wire::DeadlinePolicy deadlines() const { return wire::DeadlinePolicy(round_deadline); }
+  // Under privacy.sites no site tells a score.
+  bool evaluates() const { return !site_privacy.enabled; }
   // "loss" and its like fall, everything else grows.
   bool SmallerIsBetter() const { return metric.starts_with("loss"); }
   friend bool operator==(const FederationPlan&, const FederationPlan&) = default;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "coordinator/core/federation_planner.h"
+#include "privacy/private_sum/adaptive_clip.h"
 #include "privacy/secagg/vector.h"
 
 namespace consilium::coordinator {
@@ -156,8 +157,14 @@ void JobMachine::On(const FoldDone& input) {
   const std::map<SiteName, wire::TaskKey> in_hand = state_.in_hand();
   std::map<SiteName, wire::BlobManifest> site_models = state_.site_models();
   for (const auto& [site, model] : input.site_models) site_models[site] = model;
+  Json notes = input.notes;
+  double clip = 0;
+  if (const wire::SitePrivacySpec& privacy = state_.plan().site_privacy; privacy.enabled) {
+    notes["privacy"] = PrivacyOf(input);
+    if (input.share_below) clip = private_sum::NextClip(state_.clip(), *input.share_below, privacy.clip_quantile);
+  }
   Commit(ModelPublished{input.round, input.model, input.parameters, input.strategy_state, input.auxiliary,
-                        std::move(site_models), input.notes.dump()});
+                        std::move(site_models), notes.dump(), clip});
   actions_.push_back(Publish{input.round, input.model});
   Json fields = {{"round", ToInt(input.round)},
                  {"digest", input.model.digest.ToHex()},
@@ -165,6 +172,7 @@ void JobMachine::On(const FoldDone& input) {
                  {"bytes", input.model.bytes},
                  {"seconds", seconds}};
   if (state_.secure()) fields["metrics"] = SummedMetrics(input.notes);
+  if (notes.contains("privacy")) fields["privacy"] = notes["privacy"];
   Note("model_published", std::move(fields));
   if (state_.async() && state_.all_rounds_done()) StandDownAll(in_hand, "all rounds are done");
   EnterPhase();

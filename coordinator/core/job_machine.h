@@ -39,6 +39,7 @@
 #include "coordinator/core/machine_io.h"
 #include "coordinator/core/secure_session.h"
 #include "coordinator/core/task_gate.h"
+#include "privacy/private_sum/noise_plan.h"
 
 namespace consilium::coordinator {
 
@@ -167,7 +168,9 @@ class JobMachine {
   void TakeSecure(const SiteName& site, const wire::SecureAnswer& answer);
   void TryCloseSecure();
   void OpenSession(const std::vector<SiteName>& cohort);
-  secagg::SessionTerms TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const;
+  StatusOr<secagg::SessionTerms> TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const;
+  private_sum::SiteTerms SiteTermsOf() const;
+  Json PrivacyOf(const FoldDone& fold) const;
   void EnterStage();
   void Ask(const SiteName& site);
   void StartAbsence(const SiteName& site);

@@ -111,7 +111,11 @@ std::vector<SiteName> JobMachine::GaveUpSites() const {
   return sites;
 }
 
-secagg::SessionTerms JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const {
+private_sum::SiteTerms JobMachine::SiteTermsOf() const {
+  return {.spec = state_.plan().site_privacy, .rounds = ToInt(state_.plan().rounds), .elements = secure_.elements};
+}
+
+StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const {
   secagg::SessionTerms terms{.job = state_.opened().job,
                              .round = state_.round(),
                              .attempt = Attempt{session},
@@ -120,17 +124,23 @@ secagg::SessionTerms JobMachine::TermsFor(const std::vector<SiteName>& cohort, s
                              .configuration = Sha256Of(state_.opened().job_json),
                              .beacon = {},
                              .dimension = secagg::DimensionFor(secure_.elements),
-                             .clip = state_.plan().clip,
+                             .clip = state_.clip(),
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
                              .min_cohort = state_.plan().min_cohort};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
+  if (!state_.plan().site_privacy.enabled) return terms;
+  ASSIGN_OR_RETURN(const private_sum::NoisePlan plan, private_sum::PlanFor(SiteTermsOf(), terms));
+  terms.dimension = plan.coordinates();
+  terms.privacy = plan.digest();
   return terms;
 }
 
 void JobMachine::OpenSession(const std::vector<SiteName>& cohort) {
   const std::uint32_t number = state_.sessions_opened() + 1;
+  StatusOr<secagg::SessionTerms> terms = TermsFor(cohort, number);
   StatusOr<SecureSession> session =
-      SecureSession::Open(TermsFor(cohort, number), std::max<std::size_t>(state_.plan().sites_min, 3));
+      terms.ok() ? SecureSession::Open(*std::move(terms), std::max<std::size_t>(state_.plan().sites_min, 3))
+                 : StatusOr<SecureSession>(terms.status());
   if (!session.ok())
     return FinishJob(StatusCode::kFailed,
                      Concat("round ", state_.round(), " cannot be summed in secret: ", session.status().message()));
@@ -292,6 +302,26 @@ void JobMachine::SkipRound(const std::string& why) {
     return FinishJob(StatusCode::kFailed, Concat(kSkippedMax, " rounds in a row were lost while their sums were being ",
                                                  "unmasked, the last one because ", why));
   EnterPhase();
+}
+
+// Of the round that was folded: what its release has cost, in all, and what it went by.
+Json JobMachine::PrivacyOf(const FoldDone& fold) const {
+  const private_sum::SiteTerms terms = SiteTermsOf();
+  const StatusOr<double> z = private_sum::NoiseMultiplierFor(terms);
+  CONSILIUM_CHECK(z.ok(), z.status().ToString());  // a session was opened with it
+  // Rounds that were skipped may have been released as well.
+  const StatusOr<double> epsilon = private_sum::EpsilonAfter(terms, *z, std::int64_t{ToInt(fold.round)} + 1);
+  CONSILIUM_CHECK(epsilon.ok(), epsilon.status().ToString());
+  Json json = {{"unit", "site"},
+               {"adjacency", "its vector replaced by zeros"},
+               {"accountant", "Rényi, Skellam noise"},
+               {"epsilon", *epsilon},
+               {"epsilon_budget", terms.spec.epsilon},
+               {"delta", terms.spec.delta},
+               {"noise_multiplier", *z},
+               {"clip", state_.clip()}};
+  if (fold.share_below) json["share_below"] = *fold.share_below;
+  return json;
 }
 
 // After a restart: what was being unmasked is taken up from the journal.  Returns why it cannot be, or "".

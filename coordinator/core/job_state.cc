@@ -53,6 +53,7 @@ NextStep JobState::next() const {
       evaluated_ != round_ && !last_is_final && !final_done_)
     return NextStep::kRoundEvaluation;
   if (!all_rounds_done()) return NextStep::kRound;
+  if (!plan_.evaluates()) return NextStep::kNothing;
   if (!final_done_) return NextStep::kFinalEvaluation;
   return plan_.cross_site && !cross_done_ ? NextStep::kCrossSite : NextStep::kNothing;
 }

@@ -141,6 +141,10 @@ class JobState {
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
   const std::map<SiteName, Bytes>& releases() const { return releases_; }
   std::uint32_t skipped_in_row() const { return skipped_in_row_; }
+  // Of the next sum: of single values, under privacy.sites of whole updates.
+  double clip() const { return clip_; }
+  // Under privacy.sites what the newest model tells of it ("epsilon", "clip", ...): a JSON object, "" before.
+  const std::string& site_privacy() const { return site_privacy_; }
 
   bool IsMember(const SiteName& site) const;
   // The work that this cohort site has in hand (mode async: or would be given next).
@@ -244,6 +248,8 @@ class JobState {
   std::uint32_t sessions_opened_ = 0, skipped_in_row_ = 0;
   std::optional<UnmaskingBegan> unmasking_;
   std::map<SiteName, Bytes> releases_;
+  double clip_ = 0;
+  std::string site_privacy_;
 
   // Mode async.
   std::map<SiteName, wire::TaskKey> in_hand_;

@@ -11,6 +11,7 @@ void JobState::Take(const JobOpened& record) {
   opened_ = record;
   plan_ = PlanOf(record.job_json).value();  // Check() has read it
   model_ = record.model;
+  clip_ = plan_.site_privacy.enabled ? plan_.site_privacy.clip : plan_.clip;
 }
 
 void JobState::OpenCohort(const std::vector<SiteName>& cohort) {
@@ -128,6 +129,11 @@ void JobState::Take(const ModelPublished& record) {
   strategy_state_ = record.strategy_state;
   auxiliary_ = record.auxiliary;
   site_models_ = record.site_models;
+  if (record.clip > 0) clip_ = record.clip;
+  if (plan_.site_privacy.enabled) {
+    const Json notes = Json::parse(record.notes, nullptr, /*allow_exceptions=*/false);
+    if (notes.is_object() && notes.contains("privacy")) site_privacy_ = notes["privacy"].dump();
+  }
   round_ = Round(ToInt(round_) + 1);
   cohort_.clear();
   buffer_.clear();

@@ -156,6 +156,7 @@ Status JobState::Check(const RoundSkipped& record) const {
 Status JobState::Check(const ModelPublished& record) const {
   if (phase_ != Phase::kFolding || preparing() || record.round != round_)
     return DataLoss("round ", record.round, " is not closed");
+  if (!(record.clip >= 0 && record.clip <= wire::kSiteClipMax)) return DataLoss("a clip of ", record.clip);
   return Status();
 }
 

@@ -110,7 +110,7 @@ void Fields(Io& io, T& record) {
     io(record.round), io(record.contributors), io(record.missing), io(record.reason);
   } else if constexpr (std::is_same_v<R, ModelPublished>) {
     io(record.round), io(record.model), io(record.parameters), io(record.strategy_state), io(record.auxiliary),
-        io(record.site_models), io(record.notes);
+        io(record.site_models), io(record.notes), io(record.clip);
   } else if constexpr (std::is_same_v<R, EvaluationOpened>) {
     io(record.cohort), io(record.purpose), io(record.kind), io(record.subjects);
   } else if constexpr (std::is_same_v<R, EvaluationAccepted>) {

@@ -87,6 +87,7 @@ struct ModelPublished {
   std::optional<wire::BlobManifest> auxiliary{};         // what the next round's tasks carry beside the model
   std::map<SiteName, wire::BlobManifest> site_models{};  // who starts from a model of its own; others from `model`
   std::string notes = "{}";                              // the strategy's JSON object for metrics.jsonl
+  double clip = 0;                                       // of the next sums, where it adapts; 0: as it was
   friend bool operator==(const ModelPublished&, const ModelPublished&) = default;
 };
 
@@ -198,7 +199,7 @@ using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureR
                             UnmaskingBegan, SharesReleased, RoundSkipped>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
-inline constexpr std::uint8_t kRecordFormat = 3;
+inline constexpr std::uint8_t kRecordFormat = 4;
 
 // Canonical bytes: u8 kRecordFormat, u8 alternative, then the fields.
 Bytes Encode(const Record& record);

@@ -57,11 +57,12 @@ std::optional<Json> RoundMetrics::Apply(const Record& record) {
   if (masked_)
     for (const auto& [site, masked] : masked_->vectors)
       line["sites"][site.value()] = {{"bytes", masked.vector.bytes}, {"seconds", masked.seconds}};
-  const Json notes = Json::parse(published->notes, nullptr, false);
+  Json notes = Json::parse(published->notes, nullptr, false);
   if (masked_ && notes.is_object()) {
     line["weight"] = notes.value("secure_weight", 0.0);
     line["mean"].update(SummedMetrics(notes));
   }
+  if (notes.contains("privacy")) line["privacy"] = notes["privacy"], notes.erase("privacy");
   if (notes.is_object() && !notes.empty()) line["strategy"] = notes;
   return line;
 }

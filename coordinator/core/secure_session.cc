@@ -131,7 +131,9 @@ std::optional<wire::SecureRequest> SecureSession::QuestionFor(const SiteName& si
   wire::SecureRequest question{.task = task, .session = number(), .stage = stage(), .body = {}};
   switch (phase()) {
     case Phase::kAdverts:
-      question.body = secagg::EncodeNames(cohort());
+      question.body = server_.terms().privacy == Digest{}
+                          ? secagg::EncodeNames(cohort())
+                          : secagg::Encode(secagg::NoisyOpening{cohort(), server_.terms().clip});
       break;
     case Phase::kShares:
       question.body = secagg::EncodeAdverts(server_.AdvertsFor(place));

@@ -3,6 +3,7 @@
 #include "comm/base/file.h"
 #include "comm/wire/apply_plan.h"
 #include "coordinator/service/model_file.h"
+#include "coordinator/service/noise_check.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -40,6 +41,7 @@ StatusOr<Submission> SubmissionFromFiles(const LocalJob& local,
     RETURN_IF_ERROR(CheckModelFile(local.initial_model));
     ASSIGN_OR_RETURN(submission.model, wire::ManifestOfFile(local.initial_model));
     RETURN_IF_ERROR(Annotate(CheckInitialModel(submission, ""), local.job_file.string()));
+    RETURN_IF_ERROR(Annotate(CheckSiteNoise(submission, local.initial_model), local.job_file.string()));
     RETURN_IF_ERROR(blobs->Import(local.initial_model).status());
     return submission;
   }

@@ -58,6 +58,7 @@ Json ResultJson(const JobState& state) {
           {"stopped_early", state.stopped_early()},
           {"parameters", published ? Json(state.parameters().ToHex()) : Json(nullptr)},
           {"model", published ? Json(state.model().digest.ToHex()) : Json(nullptr)},
+          {"privacy", state.site_privacy().empty() ? Json(nullptr) : Json::parse(state.site_privacy())},
           {"evaluations", std::move(evaluations)},
           {"not_evaluated", std::move(not_evaluated)},
           {"round_evaluations", std::move(rounds)},

@@ -60,6 +60,7 @@ Status JobRunner::ReadFederation() {
   ASSIGN_OR_RETURN(const ConfigNode root, ConfigNode::Parse(json, "job"));
   ASSIGN_OR_RETURN(const wire::JobSpec job, wire::ParseJob(root));
   federation_ = job.federation;
+  site_privacy_ = job.site_privacy;
   return Status();
 }
 
@@ -204,15 +205,17 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<Site
   std::error_code error;
   std::filesystem::create_directories(folder_.fold(), error);
   if (error) return ErrnoStatus(error.value(), "creating " + folder_.fold().string());
-  Json secure_notes = Json::object();
+  SecureMean sum;
   if (fold.secure) {  // one update stands for all: their weighted mean
     const std::filesystem::path mean = folder_.fold() / "secure-mean.safetensors";
-    ASSIGN_OR_RETURN(secure_notes,
+    ASSIGN_OR_RETURN(sum,
                      WriteSecureMean({.secure = *fold.secure,
                                       .contributions = fold.contributions,
                                       .path_of = [this](const Digest& blob) { return services_.blobs->PathOf(blob); },
                                       .model = request.model,
                                       .personal = federation_.personal,
+                                      .site_privacy = site_privacy_,
+                                      .rounds = federation_.rounds,
                                       .output = mean}));
     request.contributions.push_back({.site = SiteName("secure-sum"), .update = mean, .base = request.model});
   }
@@ -226,7 +229,8 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<Site
                                        .metrics = contribution.metrics});
   ASSIGN_OR_RETURN(const AggregateResult result, Aggregate(request));
   FoldDone done{.round = fold.round, .model = {}, .parameters = result.parameters, .notes = result.notes};
-  if (fold.secure) done.notes.update(secure_notes);
+  if (fold.secure) done.notes.update(sum.notes);
+  done.share_below = sum.share_below;
   ASSIGN_OR_RETURN(done.model, Keep(result.model));
   if (!result.state.empty()) {
     ASSIGN_OR_RETURN(done.strategy_state, Keep(result.state));

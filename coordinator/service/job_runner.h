@@ -99,6 +99,7 @@ class JobRunner {
   JobMachine machine_;
   RunnerServices services_;
   wire::FederationSpec federation_;  // constant once started
+  wire::SitePrivacySpec site_privacy_;
   std::unique_ptr<JsonLines> events_, metrics_;
   RoundMetrics round_metrics_;
   SiteBoard board_;

@@ -6,6 +6,7 @@
 #include "comm/base/file.h"
 #include "comm/base/log.h"
 #include "coordinator/service/model_file.h"
+#include "coordinator/service/noise_check.h"
 #include "coordinator/service/plan_files.h"
 
 namespace consilium::coordinator {
@@ -141,6 +142,9 @@ void OperatorDesk::On(const Who& who, const wire::SubmitJob& request, const Answ
   InReader([this, submission = *std::move(submission), answer]() mutable {
     const std::filesystem::path path = blobs_->PathOf(submission.model.digest);
     Status verdict = CheckModelFile(path);
+    if (!verdict.ok() && verdict.code() != StatusCode::kStorage)
+      verdict = InvalidArgument("the initial model cannot be used: ", verdict.message());
+    if (verdict.ok()) verdict = CheckSiteNoise(submission, path);
     if (verdict.ok()) verdict = SyncFile(path);
     boost::asio::post(*loop_, [this, submission = std::move(submission), verdict, answer]() mutable {
       Accept(std::move(submission), verdict, answer);
@@ -154,9 +158,7 @@ void OperatorDesk::Accept(Submission submission, const Status& verdict, const An
   if (!verdict.ok()) {
     intake_->Forget(model);
     if (!table_->Keep().contains(model)) (void)blobs_->Remove(model);
-    return answer(verdict.code() == StatusCode::kStorage
-                      ? verdict
-                      : InvalidArgument("the initial model cannot be used: ", verdict.message()));
+    return answer(verdict);
   }
   const std::string by = submission.by;
   const std::int32_t priority = submission.priority;

@@ -9,7 +9,7 @@
 #include "comm/tensor/safetensors.h"
 #include "comm/wire/shared_schema.h"
 #include "coordinator/service/ordered_tiles.h"
-#include "privacy/secagg/vector.h"
+#include "privacy/private_sum/noisy_vector.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -24,6 +24,19 @@ Status AsFinal(const Status& status) {
   return status.ok() || status.code() == StatusCode::kStorage ? status : FailedPrecondition(status.message());
 }
 
+// The plan that the sites went by.
+StatusOr<private_sum::NoisePlan> PlanOf(const SecureMeanRequest& request, const secagg::SessionTerms& terms,
+                                        const tensor::Schema& shared) {
+  ASSIGN_OR_RETURN(const private_sum::NoisePlan plan,
+                   private_sum::PlanFor({.spec = request.site_privacy,
+                                         .rounds = request.rounds,
+                                         .elements = static_cast<std::uint64_t>(shared.elements())},
+                                        terms));
+  if (plan.digest() != terms.privacy)
+    return FailedPrecondition("the sites' noise was agreed on by another build, which counts it differently");
+  return plan;
+}
+
 }  // namespace
 
 StatusOr<std::uint64_t> SharedElements(const std::filesystem::path& model, const std::vector<std::string>& personal) {
@@ -31,7 +44,7 @@ StatusOr<std::uint64_t> SharedElements(const std::filesystem::path& model, const
   return static_cast<std::uint64_t>(shared.elements());
 }
 
-StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request) {
+StatusOr<SecureMean> WriteSecureMean(const SecureMeanRequest& request) {
   UnmaskingBegan began{.transcript = request.secure.transcript};
   ASSIGN_OR_RETURN(secagg::ServerSession server, secagg::ServerSession::FromTranscript(began.transcript));
   for (const auto& [site, bytes] : request.secure.releases) {
@@ -54,28 +67,38 @@ StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request) {
   ASSIGN_OR_RETURN(tensor::SafetensorsWriter writer,
                    tensor::SafetensorsWriter::Create(
                        request.output, shared, {{"consilium.update", "delta"}, {"consilium.compression", "none"}}));
-  const StatusOr<secagg::SumResult> sum = secagg::SumVectors(
-      {.terms = server.terms(),
-       .context = server.context(),
-       .unmasking = &*unmasking,
-       .survivors = vectors.size(),
-       .threads = static_cast<unsigned>(FoldThreads(request.threads))},
-      [&](std::size_t survivor, std::uint64_t begin, std::span<std::uint32_t> out) {
-        return vectors[survivor].Read(begin * sizeof(std::uint32_t),
-                                      {reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes()});
-      },
-      [&](std::span<const float> means) {
-        return writer.Append({reinterpret_cast<const std::uint8_t*>(means.data()), means.size_bytes()});
-      });
-  if (!sum.ok()) return AsFinal(sum.status());
+  const secagg::SumInput input = {.terms = server.terms(),
+                                  .context = server.context(),
+                                  .unmasking = &*unmasking,
+                                  .survivors = vectors.size(),
+                                  .threads = static_cast<unsigned>(FoldThreads(request.threads))};
+  const auto read = [&](std::size_t survivor, std::uint64_t begin, std::span<std::uint32_t> out) {
+    return vectors[survivor].Read(begin * sizeof(std::uint32_t),
+                                  {reinterpret_cast<std::uint8_t*>(out.data()), out.size_bytes()});
+  };
+  const auto write = [&](std::span<const float> means) {
+    return writer.Append({reinterpret_cast<const std::uint8_t*>(means.data()), means.size_bytes()});
+  };
+  SecureMean mean{.notes = Json::object(), .share_below = {}};
+  if (request.site_privacy.enabled) {
+    ASSIGN_OR_RETURN(const private_sum::NoisePlan plan, PlanOf(request, server.terms(), shared));
+    const StatusOr<private_sum::NoisySum> sum =
+        private_sum::ReadNoisySum(input, plan, server.terms().clip, read, write);
+    if (!sum.ok()) return AsFinal(sum.status());
+    mean.notes["secure_weight"] = vectors.size();
+    mean.share_below = sum->share_below;
+  } else {
+    const StatusOr<secagg::SumResult> sum = secagg::SumVectors(input, read, write);
+    if (!sum.ok()) return AsFinal(sum.status());
+    mean.notes["secure_weight"] = sum->weight;
+    for (const auto& [name, value] : sum->metrics) mean.notes[name] = value;
+  }
   RETURN_IF_ERROR(writer.Commit());
-  Json notes = {{"secure_weight", sum->weight}};
-  for (const auto& [name, value] : sum->metrics) notes[name] = value;
   std::string liars;
   for (const secagg::Place place : unmasking->liars)
     liars += (liars.empty() ? "" : ", ") + server.terms().cohort[place].name.value();
-  if (!liars.empty()) notes["liars"] = liars;
-  return notes;
+  if (!liars.empty()) mean.notes["liars"] = liars;
+  return mean;
 }
 
 }  // namespace consilium::coordinator

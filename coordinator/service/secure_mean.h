@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "comm/base/json.h"
+#include "comm/wire/job.h"
 #include "coordinator/core/machine_io.h"
 
 namespace consilium::coordinator {
@@ -17,15 +18,23 @@ struct SecureMeanRequest {
   std::function<std::filesystem::path(const Digest&)> path_of;
   std::filesystem::path model;  // the global model; personal tensors are left out
   std::vector<std::string> personal;
+  wire::SitePrivacySpec site_privacy;
+  std::int64_t rounds = 1;  // of the job
   std::filesystem::path output;
   std::size_t threads = 0;  // 0: the machine's, at most 4
 };
 
+struct SecureMean {
+  Json notes;                         // scalars for metrics.jsonl
+  std::optional<double> share_below;  // under privacy.sites with an adaptive clip (private_sum::NoisySum)
+};
+
 // Writes the weighted mean of the survivors' updates as an update file (wire/update_format.h) of kind delta, and
-// returns scalars for metrics.jsonl: "secure_weight", "loss", "clipped", and "liars" where shares were wrong.  Memory
+// notes "secure_weight", "loss", "clipped", and "liars" where shares were wrong; under privacy.sites the weight is the
+// number of survivors, and nothing else is in the sum.  Memory
 // is a few MiB and what the masks' seeds take, whatever the model's size.  Errors: FailedPrecondition when no sum can
 // be had of these vectors and shares, naming who is to blame; Storage and others are the machine's fault.
-StatusOr<Json> WriteSecureMean(const SecureMeanRequest& request);
+StatusOr<SecureMean> WriteSecureMean(const SecureMeanRequest& request);
 
 // How many values of the model travel.
 StatusOr<std::uint64_t> SharedElements(const std::filesystem::path& model, const std::vector<std::string>& personal);
