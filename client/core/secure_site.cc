@@ -27,10 +27,10 @@ StatusOr<secagg::NoisyOpening> OpeningOf(const SecureWork& work, ByteSpan body) 
 // Completes the terms.
 StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerms* terms) {
   terms->dimension = work.elements;  // for the shape, which does not depend on it
-  ASSIGN_OR_RETURN(private_sum::NoisePlan plan, private_sum::PlanFor({.spec = work.privacy->spec,
-                                                                       .rounds = work.privacy->rounds,
-                                                                       .elements = work.elements},
-                                                                      *terms));
+  ASSIGN_OR_RETURN(
+      private_sum::NoisePlan plan,
+      private_sum::PlanFor({.spec = work.privacy->spec, .rounds = work.privacy->rounds, .elements = work.elements},
+                           *terms));
   terms->dimension = plan.coordinates();
   terms->privacy = plan.digest();
   secagg::SessionTerms lasting = *terms;

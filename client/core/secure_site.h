@@ -53,8 +53,8 @@ class SecureSite {
   struct Noise {
     private_sum::NoisePlan plan;
     double clip = 1;  // the coordinator's word; the promise does not depend on it
-    Digest terms;     // of all that the sum is about but the session's number, so that a sum with the same sites that is
-                      // begun again has the same
+    Digest terms;  // of all that the sum is about but the session's number, so that a sum with the same sites that is
+                   // begun again has the same
   };
   const std::optional<Noise>& noise() const { return noise_; }
   // What it has confirmed; nothing before stage kConfirm.

@@ -175,8 +175,9 @@ void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& que
   if (question.stage == wire::SecureStage::kVector) {
     StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
     if (!masks.ok()) return RefuseSum(question.task, question.session, masks.status());
-    MaskVector mask{question.task, question.session,   UpdateFile(question.task),
-                    MaskedFile(question.task, question.session), *std::move(masks), nullptr};
+    MaskVector mask{
+        question.task,     question.session, UpdateFile(question.task), MaskedFile(question.task, question.session),
+        *std::move(masks), nullptr};
     if (sum->noise()) {
       mask.noisy = std::make_shared<const NoisyRelease>(ReleaseOf(question.task, *sum->noise(), trained));
       return actions_.push_back(std::move(mask));

@@ -49,8 +49,8 @@ Json PrivacyToJson(const SitePrivacyWork& privacy) {
 
 Json SecureToJson(const SecureWork& work) {
   Json json = {{"model", work.model.ToHex()},   {"configuration", work.configuration.ToHex()},
-          {"elements", work.elements},     {"clip", work.clip},
-          {"min_cohort", work.min_cohort}, {"share", work.share}};
+               {"elements", work.elements},     {"clip", work.clip},
+               {"min_cohort", work.min_cohort}, {"share", work.share}};
   if (work.privacy) json["privacy"] = PrivacyToJson(*work.privacy);
   return json;
 }

@@ -167,7 +167,8 @@ void SessionMachine::StartRun() {
   const wire::TaskKey& task = work_->task.task;
   std::optional<Digest> auxiliary;
   if (work_->task.auxiliary) auxiliary = work_->task.auxiliary->digest;
-  RunTask run{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task, work_->lineage), auxiliary};
+  RunTask run{task, work_->task.job_json, work_->task.model.digest, state_.StateBefore(task, work_->lineage),
+              auxiliary};
   if (work_->job.site_privacy.enabled) run.privacy = SitePrivacyOf(work_->job);
   actions_.push_back(std::move(run));
   Beat();

@@ -255,9 +255,9 @@ StatusOr<wire::BlobManifest> Client::WriteNoisy(const MaskVector& action, const 
 void Client::Execute(const MaskVector& action) {
   boost::asio::post(masking_, [this, action, update = folder_.PathOf(action.update_file),
                                masked = folder_.PathOf(action.masked_file)] {
-    const StatusOr<wire::BlobManifest> manifest =
-        action.noisy ? WriteNoisy(action, update, masked)
-                     : WriteMaskedFile(update, *action.masks, *action.input, masked);
+    const StatusOr<wire::BlobManifest> manifest = action.noisy
+                                                      ? WriteNoisy(action, update, masked)
+                                                      : WriteMaskedFile(update, *action.masks, *action.input, masked);
     VectorMasked done{.task = action.task, .session = action.session, .status = manifest.status()};
     if (manifest.ok()) done.vector = *manifest;
     boost::asio::post(loop_, [this, done] { Step(done); });

@@ -54,7 +54,8 @@ StatusOr<wire::BlobManifest> WriteWith(const std::filesystem::path& update, std:
                                        const std::filesystem::path& masked, const MakeVector& make) {
   ASSIGN_OR_RETURN(const SafetensorsFile file, OpenDeltas(update));
   if (static_cast<std::uint64_t>(file.schema().elements()) != elements)
-    return InvalidArgument(update.string(), " has ", file.schema().elements(), " values; ", elements, " were announced");
+    return InvalidArgument(update.string(), " has ", file.schema().elements(), " values; ", elements,
+                           " were announced");
   std::ofstream out(masked, std::ios::binary | std::ios::trunc);
   FlatReader reader(file);
   RETURN_IF_ERROR(make([&](std::uint64_t begin, std::span<float> values) { return reader.Read(begin, values); },

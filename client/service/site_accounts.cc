@@ -29,9 +29,8 @@ Status SiteAccounts::CheckAnother(const std::string& job, const SitePrivacyWork&
   const std::scoped_lock lock(mutex_);
   ASSIGN_OR_RETURN(const std::filesystem::path folder, FolderOf(privacy.data_set));
   const std::string scope = job + "/";
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<dp::Ledger> ledger,
-      dp::Ledger::Open(folder, {.epsilon = privacy.spec.epsilon, .delta = privacy.spec.delta}, scope));
+  ASSIGN_OR_RETURN(const std::unique_ptr<dp::Ledger> ledger,
+                   dp::Ledger::Open(folder, {.epsilon = privacy.spec.epsilon, .delta = privacy.spec.delta}, scope));
   const dp::SkellamSum* last = LastOf(*ledger, scope);
   if (last == nullptr) return Status();
   return Annotate(ledger->CanCharge(scope + "another round", *last), "privacy.sites: this site");
@@ -45,7 +44,8 @@ StatusOr<SecretBytes> SiteAccounts::Pay(const NoisyRelease& release) {
   ASSIGN_OR_RETURN(SecretBytes secret, dp::OpenNoiseKey(folder, *entropy_));
   RETURN_IF_ERROR(Annotate(ledger->Charge(release.release, release.plan.mechanism()), "privacy.sites: this site"));
   ASSIGN_OR_RETURN(const double spent, ledger->Spent());
-  ASSIGN_OR_RETURN(const dp::Spending all, ledger->SpentInAllWith(dp::SkellamSum{.noise_multiplier = 1, .releases = 0}));
+  ASSIGN_OR_RETURN(const dp::Spending all,
+                   ledger->SpentInAllWith(dp::SkellamSum{.noise_multiplier = 1, .releases = 0}));
   Log(LogLevel::kInfo, "privacy_charged",
       {{"release", release.release},
        {"unit", "site, its vector replaced by zeros"},

@@ -4,7 +4,8 @@
 //   jobs/<job>/update-R.A.safetensors, state-R.A.safetensors    work in hand or not yet acknowledged
 //   jobs/<job>/masked-R.A-S.bin   what is uploaded in a secure sum; the update itself stays here
 //   privacy/<data set>/, privacy/<data set>/site/   what was released of its cases, and of the site as a whole, under
-//                              differential privacy, and the secrets of the noise; never removed: without it the site would forget what its patients' records have given
+//                              differential privacy, and the secrets of the noise; never removed: without it the site
+//                              would forget what its patients' records have given
 //   audit.jsonl, site/         the audit log and the site's own say (client/site/site_folder.h)
 //   jobs/<job>/predictions/    of the last evaluation; for the people of the site, never sent
 #pragma once

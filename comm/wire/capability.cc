@@ -30,8 +30,7 @@ std::string FeatureOf(LocalMethod method) {
 std::set<std::string> FeaturesOfThisBuild() {
   std::set<std::string> features = {"async",          "auxiliary",          "compression",     "delta",
                                     "local_momentum", "personal",           "personalization", "planning",
-                                    "record_privacy", "secure_aggregation", "site_privacy",
-                                    "validate"};
+                                    "record_privacy", "secure_aggregation", "site_privacy",    "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));

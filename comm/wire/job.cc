@@ -173,7 +173,9 @@ void ReadFederation(ConfigReader& reader, FederationSpec* federation) {
   reader.ReadMap("strategy", [&](ConfigReader& nested) { ReadStrategy(nested, federation); });
   ReadPersonal(reader, federation);
   ReadSecure(reader, &federation->secure);
-  reader.RefuseUnbuilt("privacy", "it is a section of its own beside federation: privacy.records for each case, privacy.sites for whole sites");
+  reader.RefuseUnbuilt(
+      "privacy",
+      "it is a section of its own beside federation: privacy.records for each case, privacy.sites for whole sites");
   ReadCompression(reader, &federation->compression);
 }
 

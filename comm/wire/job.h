@@ -160,7 +160,7 @@ struct RecordPrivacySpec {
 // (docs/privacy.md).
 struct SitePrivacySpec {
   bool enabled = false;
-  double epsilon = 0;   // the budget of the whole job, for one site's updates replaced by zeros
+  double epsilon = 0;  // the budget of the whole job, for one site's updates replaced by zeros
   double delta = 1e-5;
   double clip = 1;              // L2 norm of an update; where it is adaptive, of the first round's
   bool adaptive_clip = false;   // the clip follows the norms of the updates

@@ -54,7 +54,7 @@ struct FoldDone {
   std::optional<wire::BlobManifest> auxiliary{};       // sent with the next round's tasks
   // Who starts the next round from a model of its own; who is not named keeps what it was given before.
   std::map<SiteName, wire::BlobManifest> site_models{};
-  Json notes = Json::object();  // scalars for metrics.jsonl
+  Json notes = Json::object();          // scalars for metrics.jsonl
   std::optional<double> share_below{};  // of a noisy sum whose clip adapts (private_sum::NoisySum)
 };
 // Or: no model can be made of these updates, and never will be (too few for the rule, not finite), or no plan of these

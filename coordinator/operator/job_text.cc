@@ -1,5 +1,6 @@
 #include "coordinator/operator/job_text.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -117,6 +118,17 @@ std::string StatusText(const Json& status, std::size_t columns) {
   if (!Text(status, "by").empty())
     text += Concat("submitted by ", Text(status, "by"), " at ", Text(status, "submitted"), ", priority ",
                    Number(status, "priority"), "\n");
+  if (Has(status, "privacy")) {
+    const Json& privacy = status["privacy"];
+    text += Concat("privacy for each ", Text(privacy, "unit"), ": epsilon ", Short(Number(privacy, "epsilon")), " of ",
+                   Short(Number(privacy, "epsilon_budget")), " at delta ", Short(Number(privacy, "delta")), ", noise ",
+                   Short(Number(privacy, "noise_multiplier")), " x clip ", Short(Number(privacy, "clip")),
+                   Has(privacy, "share_below")
+                       ? Concat(" (", std::llround(100 * std::clamp(Number(privacy, "share_below"), 0.0, 1.0)),
+                                " % of the sites below it)")
+                       : std::string(),
+                   "\n");
+  }
   TextTable table({"SITE", "DOES", "", "DOWN", "UP", "METRICS", ""});
   for (const Json& site : Items(status, "sites")) {
     const double progress = Number(site, "progress");

@@ -24,7 +24,7 @@ Json LastStatus(const JobTable& table, const JobEntry& entry) {
     json = *status;
   if (const StatusOr<Json> result = ReadJson(table.FolderOf(entry.submission.job).result());
       result.ok() && result->is_object())
-    for (const char* key : {"rounds", "mode", "parameters", "evaluations", "not_evaluated"})
+    for (const char* key : {"rounds", "mode", "parameters", "evaluations", "not_evaluated", "privacy"})
       if (result->contains(key)) json[key] = (*result)[key];
   json["awaited"] = Json::array();
   if (json.contains("sites") && json["sites"].is_array())

@@ -134,6 +134,7 @@ Json SiteBoard::ToJson(const JobMachine& machine, Instant now) const {
                {"target", state.target()},
                {"waiting", std::move(waits)},
                {"sites", std::move(sites)}};
+  if (!state.site_privacy().empty()) json["privacy"] = Json::parse(state.site_privacy());
   if (state.best())
     json["best"] = {
         {"round", ToInt(state.best()->round)}, {"metric", state.plan().metric}, {"value", state.best()->value}};

@@ -70,8 +70,8 @@ std::vector<double> WholeOrders() {
 StatusOr<std::vector<double>> SkellamSumCurve(const SkellamSum& sum, std::span<const double> orders) {
   RETURN_IF_ERROR(CheckMechanism(sum));
   // In units of the clip.
-  ASSIGN_OR_RETURN(std::vector<double> curve,
-                   SkellamCurve({.clip = 1, .scale = sum.levels, .dimension = sum.dimension}, sum.noise_multiplier, orders));
+  ASSIGN_OR_RETURN(std::vector<double> curve, SkellamCurve({.clip = 1, .scale = sum.levels, .dimension = sum.dimension},
+                                                           sum.noise_multiplier, orders));
   for (double& divergence : curve) divergence *= static_cast<double>(sum.releases);
   return curve;
 }

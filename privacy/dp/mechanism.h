@@ -18,8 +18,8 @@ struct SampledGaussian {
 };
 
 // A sum of the units' vectors plus Skellam noise, in integers, as secure aggregation gives it: each vector has an L2
-// norm of at most `levels` before it is rounded under RoundedVector's bound (discrete.h), the noise a standard deviation
-// of noise_multiplier * levels.  Adjacency: one unit's vector replaced by zeros.
+// norm of at most `levels` before it is rounded under RoundedVector's bound (discrete.h), the noise a standard
+// deviation of noise_multiplier * levels.  Adjacency: one unit's vector replaced by zeros.
 struct SkellamSum {
   double noise_multiplier = 0;  // z
   double levels = 1;            // whole numbers that the clip is worth

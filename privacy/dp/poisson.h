@@ -7,8 +7,9 @@
 // Insurance: Mathematics and Economics 12, 1993, algorithm PTRS); below: inversion.  Probabilities are computed by C.
 // Loader's deviance (2000), good to a few units of the last place at any mean, where differences of lgamma lose digits.
 //
-// Exact but for the 53 bits of a uniform draw: every likely integer has its probability to within a factor of 1 +- 2^-35
-// for means up to 2^34 (its share of the draws is a whole number of units of 2^-53, and at least 2^-18 near the mean).
+// Exact but for the 53 bits of a uniform draw: every likely integer has its probability to within a factor of 1 +-
+// 2^-35 for means up to 2^34 (its share of the draws is a whole number of units of 2^-53, and at least 2^-18 near the
+// mean).
 #pragma once
 
 #include <cstdint>

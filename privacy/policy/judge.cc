@@ -1,5 +1,6 @@
 #include "privacy/policy/judge.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "comm/wire/job.h"
@@ -60,12 +61,14 @@ std::optional<Refusal> JudgeProtection(const SitePolicy& policy, const Question&
                           "federation.secure_aggregation.enabled")};
   if (policy.differential_privacy == Demand::kRequired && !job.epsilon)
     return Refusal{RefusalCode::kPrivacyRequired,
-                   Concat("'", job.name, "' has no differential privacy; the policy requires privacy.records")};
+                   Concat("'", job.name, "' has no differential privacy; the policy requires privacy.records ",
+                          "(or privacy.sites)")};
   const bool bounded = policy.epsilon_max > 0;
   // Written so that a NaN is refused.
   if (job.epsilon && bounded && !(*job.epsilon <= policy.epsilon_max && job.delta.value_or(1) <= policy.delta_max))
     return Refusal{RefusalCode::kEpsilonTooLarge,
                    Concat("'", job.name, "' spends epsilon ", *job.epsilon, " at delta ", job.delta.value_or(1),
+                          job.epsilon_of_sites ? " on a case (what its privacy.sites implies for one)" : "",
                           ", the policy allows ", policy.epsilon_max, " at ", policy.delta_max)};
   return std::nullopt;
 }
@@ -142,7 +145,12 @@ StatusOr<JobFacts> FactsOf(const std::string& job_json) {
   JobFacts facts{.name = job.name, .dataset = job.data.dataset, .architecture = job.model.architecture};
   facts.digest = Sha256Of(job_json);
   facts.rounds = federation.rounds;
-  if (job.record_privacy.enabled) facts.epsilon = job.record_privacy.epsilon, facts.delta = job.record_privacy.delta;
+  if (const wire::RecordPrivacySpec& records = job.record_privacy; records.enabled) {
+    facts.epsilon = records.epsilon, facts.delta = records.delta;
+  } else if (const wire::SitePrivacySpec& whole = job.site_privacy; whole.enabled) {
+    facts.epsilon = 2 * whole.epsilon, facts.delta = std::min(1.0, (1 + std::exp(whole.epsilon)) * whole.delta);
+    facts.epsilon_of_sites = true;
+  }
   // In mode wait every site of the job is needed; else a round may close with the minimum.
   facts.cohort_min = federation.mode == wire::RoundMode::kWait ? static_cast<std::int64_t>(federation.sites.size())
                                                                : federation.sites_min;

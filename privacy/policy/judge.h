@@ -47,7 +47,11 @@ struct JobFacts {
   std::int64_t rounds = 0;
   std::int64_t cohort_min = 0;  // an average may be made of so few sites; 0: all, whose number the job does not say
   bool secure_aggregation = false;
-  std::optional<double> epsilon, delta;  // of differential privacy, when the job has it
+  // Of differential privacy for any one case, when the job has it: privacy.records' own; else what privacy.sites
+  // implies.  A site's part with a case and its part without are both one replacement by zeros away from nothing, so
+  // (epsilon, delta) for sites is (2 epsilon, (1 + e^epsilon) delta) for cases.
+  std::optional<double> epsilon, delta;
+  bool epsilon_of_sites = false;  // implied
 };
 // Errors: InvalidArgument and Unimplemented when this build does not understand the job.
 StatusOr<JobFacts> FactsOf(const std::string& job_json);

@@ -101,9 +101,8 @@ double NoisePlan::SumBound(std::size_t survivors) const {
 }
 
 dp::SkellamSum NoisePlan::mechanism() const {
-  return {.noise_multiplier = noise_multiplier,
-          .levels = levels,
-          .dimension = static_cast<std::int64_t>(coordinates())};
+  return {
+      .noise_multiplier = noise_multiplier, .levels = levels, .dimension = static_cast<std::int64_t>(coordinates())};
 }
 
 double NoisePlan::DeviationOf(std::size_t survivors) const {
@@ -144,10 +143,12 @@ Status CheckUse(const NoisePlan& plan, const wire::SitePrivacySpec& spec) {
   const double ratio = plan.NoiseToSignal();
   if (ratio <= kNoiseToSignalMax || spec.accept_noise) return Status();
   return InvalidArgument(
-      "privacy.sites: in each round there would be ", Short(ratio), " times as much noise as there can be signal: noise ",
-      Short(plan.noise_multiplier), " (for epsilon ", spec.epsilon, ") on ", plan.elements, " parameters, over ",
-      plan.sites, " sites of whom ", plan.honest_min, " are counted on. Privacy for whole sites only makes sense for ",
-      "few trainable parameters or very many sites. Use privacy.records, which protects each case and costs the less the "
+      "privacy.sites: in each round there would be ", Short(ratio),
+      " times as much noise as there can be signal: noise ", Short(plan.noise_multiplier), " (for epsilon ",
+      spec.epsilon, ") on ", plan.elements, " parameters, over ", plan.sites, " sites of whom ", plan.honest_min,
+      " are counted on. Privacy for whole sites only makes sense for ",
+      "few trainable parameters or very many sites. Use privacy.records, which protects each case and costs the less "
+      "the "
       "more cases a site has; keep parameters at the sites (federation.personal); or say privacy.sites.accept_noise: "
       "true");
 }

@@ -71,8 +71,9 @@ StatusOr<NoisePlan> PlanFor(const SiteTerms& terms, const secagg::SessionTerms& 
 // The same for a cohort of so many sites, before anybody has met.
 StatusOr<NoisePlan> PlanForSites(const SiteTerms& terms, std::size_t sites, std::size_t min_cohort);
 
-// For people, before a job begins.  Errors: InvalidArgument when there is more than ten times as much noise as there can
-// be signal and the job does not accept that, or too much for so few sites to say which share of them is below the clip.
+// For people, before a job begins.  Errors: InvalidArgument when there is more than ten times as much noise as there
+// can be signal and the job does not accept that, or too much for so few sites to say which share of them is below the
+// clip.
 Status CheckUse(const NoisePlan& plan, const wire::SitePrivacySpec& spec);
 
 }  // namespace consilium::private_sum

@@ -135,8 +135,7 @@ StatusOr<NoisySum> ReadNoisySum(const secagg::SumInput& input, const NoisePlan& 
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPieceWords, plan.elements - at));
     RETURN_IF_ERROR(add_up(at, count));
     means.resize(count);
-    for (std::size_t k = 0; k < count; ++k)
-      means[k] = static_cast<float>(static_cast<std::int32_t>(words[k]) * unit);
+    for (std::size_t k = 0; k < count; ++k) means[k] = static_cast<float>(static_cast<std::int32_t>(words[k]) * unit);
     RETURN_IF_ERROR(write(means));
   }
   return result;

@@ -41,6 +41,10 @@ constexpr Target kTargets[] = {
      [] { return Answers(wire::SecureStage::kRelease); }},
     {"secure_names", [](ByteSpan input) { RoundTrip(input, DecodeNames, EncodeNames); },
      [] { return Questions(wire::SecureStage::kKeys); }},
+    {"secure_opening", [](ByteSpan input) { RoundTrip(input, DecodeNoisyOpening, kEncode); },
+     [] {
+       return std::vector<Bytes>{Encode(NoisyOpening{{SiteName("a"), SiteName("b"), SiteName("c")}, 0.5})};
+     }},
     {"secure_adverts", [](ByteSpan input) { RoundTrip(input, DecodeAdverts, EncodeAdverts); },
      [] { return Questions(wire::SecureStage::kShares); }},
     {"secure_survivors", [](ByteSpan input) { RoundTrip(input, DecodeSurvivorList, kEncode); },

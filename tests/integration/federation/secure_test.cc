@@ -4,9 +4,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 
+#include "comm/base/file.h"
 #include "comm/tensor/safetensors.h"
 #include "tests/testing/local_federation.h"
 #include "tests/testing/run_program.h"
@@ -191,6 +193,80 @@ TEST(SecureAggregation, ACoordinatorThatDiesInTheMiddleBeginsAnotherSumAndNothin
   EXPECT_EQ(sessions[1]["session"], 2);
   EXPECT_EQ(trial.EventsNamed("round_closed").size(), 2u);
   EXPECT_TRUE(trial.EventsNamed("round_skipped").empty());
+}
+
+// Few sites and many values: noise is all that comes out, and it comes out as it was promised.
+std::string PrivateJob(const std::string& sites) { return Concat(kSecure, "privacy:\n  sites: {", sites, "}\n"); }
+
+TEST(PrivateSites, TheMeanHasItsNoiseAndTheClipFollowsAndEverySiteHasPaid) {
+  SecureTrial trial(
+      {"a", "b", "c", "d", "e"},
+      PrivateJob("epsilon: 40, clip: 0.01, adaptive_clip: true, noise_multiplier: 1, accept_noise: true"));
+  trial.LetTrain();
+  trial.Start();
+  const Json result = trial.AwaitResult();
+  ASSERT_FALSE(result.empty());
+  EXPECT_TRUE(result["evaluations"].empty()) << "a score would tell more than the noisy mean";
+  ASSERT_EQ(result["privacy"]["unit"], "site");
+  const double epsilon = result["privacy"]["epsilon"].get<double>();
+  EXPECT_GT(epsilon, 1);
+  EXPECT_LE(epsilon, 40);
+  // Both rounds' noise: 5 sites make that of 3 honest ones, so sqrt(5 / 3) clips in the sum, and the bit's share more.
+  const std::vector<Json> published = trial.EventsNamed("model_published");
+  ASSERT_EQ(published.size(), 2u);
+  double variance = 0, before = 0.01;
+  for (const Json& event : published) {
+    const Json& privacy = event["privacy"];
+    EXPECT_NEAR(privacy["clip"].get<double>(), before, 1e-12);
+    before *= std::exp(-0.2 * (std::clamp(privacy["share_below"].get<double>(), 0.0, 1.0) - 0.5));
+    variance += std::pow(privacy["clip"].get<double>() / 5, 2) * 5 / 3 / (1 - 0.25);
+  }
+  const std::vector<float> model = trial.FinalModel();
+  ASSERT_EQ(model.size(), static_cast<std::size_t>(kValues));
+  double square = 0;
+  for (const float value : model) square += static_cast<double>(value) * static_cast<double>(value) / kValues;
+  EXPECT_NEAR(square / variance, 1, 0.02) << "the signal is a thousandth of it";
+  for (const char* site : {"a", "b", "c", "d", "e"}) {
+    const auto ledger = ReadJson(trial.federation().client_folder(site) / "privacy/Dataset001_Toy/site/ledger.json");
+    ASSERT_TRUE(ledger.ok()) << ledger.status();
+    EXPECT_EQ((*ledger)["charges"].size(), 2u) << site;
+    for (const auto& [release, charge] : (*ledger)["charges"].items()) {
+      EXPECT_TRUE(release.starts_with("trial/")) << release;
+      EXPECT_EQ(charge["dimension"], kValues + 1) << "the bit is in it";
+    }
+  }
+  std::size_t lines = 0;
+  const StatusOr<std::string> metrics = ReadFile(trial.federation().job_folder() / "metrics.jsonl");
+  ASSERT_TRUE(metrics.ok()) << metrics.status();
+  for (std::size_t at = 0; (at = metrics->find("\"share_below\"", at)) != std::string::npos; ++at) ++lines;
+  EXPECT_EQ(lines, 2u) << *metrics;
+}
+
+TEST(PrivateSites, AtItsBudgetASiteTrainsNothingMoreAndTheJobEndsWithTheExitCodeOfASpentBudget) {
+  // One release with this noise is epsilon 4.75, two are 7.09.
+  SecureTrial trial({"a", "b", "c"}, PrivateJob("epsilon: 6, noise_multiplier: 1, accept_noise: true"));
+  trial.LetTrain();
+  trial.Start();
+  const StatusOr<ExitResult> end = trial.federation().AwaitEnd(kPatience);
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->exit_code, 8) << trial.federation().Logs();
+  const StatusOr<Json> result = trial.federation().Result();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ((*result)["rounds_done"], 1) << "the first round's model stays";
+  EXPECT_NE((*result)["message"].get<std::string>().find("beyond the budget of 6"), std::string::npos) << *result;
+  for (const char* site : {"a", "b", "c"}) {
+    const auto ledger = ReadJson(trial.federation().client_folder(site) / "privacy/Dataset001_Toy/site/ledger.json");
+    ASSERT_TRUE(ledger.ok()) << ledger.status();
+    EXPECT_EQ((*ledger)["charges"].size(), 1u) << site;
+  }
+}
+
+TEST(PrivateSites, AJobThatWouldDrownInItsNoiseIsRefusedBeforeItBegins) {
+  SecureTrial trial({"a", "b", "c"}, PrivateJob("epsilon: 8"));
+  const Status started = trial.federation().StartCoordinator();
+  ASSERT_FALSE(started.ok());
+  EXPECT_NE(started.message().find("times as much noise as there can be signal"), std::string::npos) << started;
+  EXPECT_NE(started.message().find("Use privacy.records"), std::string::npos) << started;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "client/core/session_machine.h"
 #include "comm/base/rng.h"
 #include "coordinator/core/fold.h"
-#include "privacy/secagg/vector.h"
+#include "privacy/private_sum/noisy_vector.h"
 #include "tests/unit/coordinator/round_audit.h"
 
 namespace consilium::client {
@@ -46,6 +46,8 @@ struct Site {
   std::string persisted;                     // disk
   std::map<std::string, std::string> files;  // disk
   std::map<Digest, std::string> blobs;       // disk
+  std::set<std::string> charges;             // disk: the account under privacy.sites
+  std::map<std::string, std::string> noisy;  // masked file -> the release that it is
   std::deque<Input> answers;
   std::optional<RunTask> running;
   std::multimap<Instant, std::uint64_t> timers;
@@ -82,6 +84,9 @@ class World {
     outcome.updates_used = audit_.updates_used();
     outcome.sums = sums_, outcome.skipped = skipped_, outcome.sessions = sessions_;
     outcome.refusals = refusals_, outcome.end = state.outcome().message, outcome.contributors = state.past();
+    outcome.code = state.outcome().code;
+    outcome.clips = clips_, outcome.next_clip = state.clip();
+    for (const auto& [name, site] : sites_) outcome.charges[name] = site.charges;
     for (const auto& [key, body] : released_) outcome.released[key.first].insert(key.second);
     return outcome;
   }
@@ -104,15 +109,18 @@ class World {
 
   bool Async() const { return options_.mode == "async"; }
   bool Secure() const { return options_.mode == "secure"; }
+  bool Noisy() const { return !options_.site_privacy.empty(); }
 
   hub::JobOpened NewJob() {
     hub::JobOpened job{.job = JobId("trial")};
-    job.job_json =
-        Concat(R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
-               R"("federation": {"rounds": )", options_.rounds, R"(, "mode": ")", options_.mode,
-               R"(", "sites": {"min": )", Async() ? 1 : 3, R"(}, "round_deadline": "600s")",
-               Secure() ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})" : "",
-               options_.more, "}}");
+    job.job_json = Concat(
+        R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
+        R"("federation": {"rounds": )", options_.rounds, R"(, "mode": ")", options_.mode, R"(", "sites": {"min": )",
+        Async() ? 1 : 3, R"(}, "round_deadline": "600s")",
+        Noisy()    ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"
+        : Secure() ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})"
+                   : "",
+        options_.more, "}", Noisy() ? Concat(R"(, "privacy": {"sites": )", options_.site_privacy, "}") : "", "}");
     for (const std::string& name : options_.sites) job.sites.emplace_back(name);
     const std::string model = BytesOf({0.5f, -2.0f, 1.0f, 0.0f});
     job.model = ManifestOf(model);
@@ -154,6 +162,8 @@ class World {
       if (options_.record) options_.record(persist->record);
       skipped_ += std::holds_alternative<hub::RoundSkipped>(persist->record);
       sessions_ += std::holds_alternative<hub::SecureSessionOpened>(persist->record);
+      if (const auto* published = std::get_if<hub::ModelPublished>(&persist->record); published != nullptr && Noisy())
+        clips_.push_back(coordinator_.machine->state().clip());
     }
     if (const auto* send = std::get_if<hub::Send>(&action))
       if (Site& site = sites_.at(send->site); site.up) {
@@ -210,20 +220,31 @@ class World {
       EXPECT_TRUE(server.AddRelease(secagg::DecodeShareRelease(bytes).value()).ok());
     const secagg::Unmasking unmasking = server.Unmask().value();
     std::vector<float> model = Values(coordinator_.blobs.at(fold.model.digest)), mean;
-    const StatusOr<secagg::SumResult> sum = secagg::SumVectors(
-        {.terms = server.terms(),
-         .context = server.context(),
-         .unmasking = &unmasking,
-         .survivors = fold.contributions.size()},
-        [&](std::size_t i, std::uint64_t begin, std::span<std::uint32_t> out) {
-          const std::string& words = coordinator_.blobs.at(fold.contributions[i].update.digest);
-          std::memcpy(out.data(), words.data() + 4 * begin, out.size_bytes());
-          return Status();
-        },
-        [&](std::span<const float> means) {
-          mean.insert(mean.end(), means.begin(), means.end());
-          return Status();
-        });
+    const secagg::SumInput input = {.terms = server.terms(),
+                                    .context = server.context(),
+                                    .unmasking = &unmasking,
+                                    .survivors = fold.contributions.size()};
+    const auto read = [&](std::size_t i, std::uint64_t begin, std::span<std::uint32_t> out) {
+      const std::string& words = coordinator_.blobs.at(fold.contributions[i].update.digest);
+      std::memcpy(out.data(), words.data() + 4 * begin, out.size_bytes());
+      return Status();
+    };
+    const auto write = [&](std::span<const float> means) {
+      mean.insert(mean.end(), means.begin(), means.end());
+      return Status();
+    };
+    if (Noisy()) {
+      const private_sum::NoisePlan plan = PlanOf(server.terms());
+      const StatusOr<private_sum::NoisySum> sum =
+          private_sum::ReadNoisySum(input, plan, server.terms().clip, read, write);
+      EXPECT_TRUE(sum.ok()) << sum.status();
+      CheckNoisyMean(fold, plan, server.terms().clip, mean);
+      for (std::size_t k = 0; k < kValues; ++k) model[k] += mean[k];
+      hub::FoldDone done = Published(fold, model);
+      done.share_below = sum->share_below;
+      return done;
+    }
+    const StatusOr<secagg::SumResult> sum = secagg::SumVectors(input, read, write);
     EXPECT_TRUE(sum.ok()) << sum.status();
     double total = 0;
     std::vector<double> expected(kValues);
@@ -236,10 +257,37 @@ class World {
       EXPECT_NEAR(mean.at(k), expected[k] / total, 1e-5) << "round " << fold.round;
       model[k] += mean[k];
     }
+    return Published(fold, model);
+  }
+
+  hub::FoldDone Published(const hub::FoldRound& fold, const std::vector<float>& model) {
     ++sums_;
     const wire::BlobManifest manifest = ManifestOf(BytesOf(model));
     coordinator_.blobs[manifest.digest] = BytesOf(model);
     return {fold.round, manifest, manifest.digest};
+  }
+
+  private_sum::NoisePlan PlanOf(const secagg::SessionTerms& terms) const {
+    const hub::FederationPlan& job = coordinator_.machine->state().plan();
+    return private_sum::PlanFor({.spec = job.site_privacy, .rounds = ToInt(job.rounds), .elements = kValues}, terms)
+        .value();
+  }
+
+  // Within six deviations of the mean of the clipped updates.
+  void CheckNoisyMean(const hub::FoldRound& fold, const private_sum::NoisePlan& plan, double clip,
+                      const std::vector<float>& mean) {
+    const auto n = static_cast<double>(fold.contributions.size());
+    for (std::size_t k = 0; k < kValues; ++k) {
+      double sum = 0;
+      for (const hub::Contribution& contribution : fold.contributions) {
+        const std::vector<float>& delta = trained_.at({contribution.site, fold.round}).first;
+        double square = 0;
+        for (const float value : delta) square += static_cast<double>(value) * static_cast<double>(value);
+        sum += static_cast<double>(delta[k]) * std::min(1.0, clip / std::sqrt(square));
+      }
+      EXPECT_NEAR(mean.at(k), sum / n, 6 * clip * plan.DeviationOf(fold.contributions.size()) / n)
+          << "round " << fold.round;
+    }
   }
 
   // --- sites
@@ -310,6 +358,7 @@ class World {
     if (const auto* upload = std::get_if<Upload>(&action)) {
       EXPECT_TRUE(site->files.contains(upload->file)) << upload->file;
       EXPECT_EQ(upload->file.find("/masked-") != std::string::npos, Secure()) << upload->file;
+      if (Noisy()) EXPECT_TRUE(site->charges.contains(site->noisy.at(upload->file))) << "nobody paid for it";
       coordinator_.blobs[upload->update.digest] = site->files[upload->file];
       site->answers.push_back(TransferDone{upload->transfer, Status()});
     }
@@ -350,21 +399,43 @@ class World {
       vanishing_.insert(name);
   }
 
+  // Each site has one of its own.
+  std::uint8_t SecretOf(const Site& site) const {
+    const auto found = std::ranges::find_if(sites_, [&](const auto& other) { return &other.second == &site; });
+    return static_cast<std::uint8_t>(1 + std::distance(sites_.begin(), found));
+  }
+
   VectorMasked Masked(Site* site, const MaskVector& mask) {
     const std::vector<float> delta = Values(site->files.at(mask.update_file));
     std::string words;
-    const StatusOr<std::uint64_t> clipped = secagg::MaskVector(
-        *mask.masks, *mask.input,
-        [&](std::uint64_t begin, std::span<float> out) {
-          std::copy_n(delta.begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
-          return Status();
-        },
-        [&](std::span<const std::uint32_t> piece) {
-          words.append(reinterpret_cast<const char*>(piece.data()), piece.size_bytes());
-          return Status();
-        });
+    const auto read = [&](std::uint64_t begin, std::span<float> out) {
+      std::copy_n(delta.begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
+      return Status();
+    };
+    const auto write = [&](std::span<const std::uint32_t> piece) {
+      words.append(reinterpret_cast<const char*>(piece.data()), piece.size_bytes());
+      return Status();
+    };
+    EXPECT_EQ(mask.noisy != nullptr, Noisy());
+    Status made;
+    if (mask.noisy) {
+      const bool paid = site->charges.contains(mask.noisy->release);
+      if (!paid && options_.releases_max > 0 && site->charges.size() == options_.releases_max)
+        return {mask.task, mask.session, PrivacyBudget("the account is empty"), {}};
+      site->charges.insert(mask.noisy->release);
+      site->noisy[mask.masked_file] = mask.noisy->release;
+      made = private_sum::MaskNoisyVector(*mask.masks,
+                                          {.plan = mask.noisy->plan,
+                                           .clip = mask.noisy->clip,
+                                           .secret = SecretBytes(Bytes(32, SecretOf(*site))),
+                                           .release = mask.noisy->release},
+                                          read, write)
+                 .status();
+    } else {
+      made = secagg::MaskVector(*mask.masks, *mask.input, read, write).status();
+    }
     site->files[mask.masked_file] = words;
-    return {mask.task, mask.session, clipped.status(), ManifestOf(words)};
+    return {mask.task, mask.session, made, ManifestOf(words)};
   }
 
   void FinishRunning(const SiteName& name, Site* site) {
@@ -487,6 +558,7 @@ class World {
   std::map<SiteName, std::vector<std::string>> refusals_;
   std::set<SiteName> vanishing_, gone_;
   std::size_t sums_ = 0, skipped_ = 0, sessions_ = 0;
+  std::vector<double> clips_;
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ struct FederationOptions {
   std::string more;  // ", \"cross_site\": true": more keys of federation
   std::uint64_t seed = 1;
   int rounds = 3;
+  std::string site_privacy;      // the job's privacy.sites, as JSON; with mode secure
+  std::size_t releases_max = 0;  // that a site's account bears; 0: any number
   // Actor -> it dies right after its nth executed action, counted over its lives.
   std::map<std::string, std::vector<std::size_t>> crashes;
   Lie lie{};
@@ -50,7 +52,12 @@ struct FederationOutcome {
   std::map<SiteName, std::set<Round>> released;
   std::map<SiteName, std::vector<std::string>> refusals;  // what sites said why they failed a task
   std::string end;                                        // the job's message
-  std::vector<std::set<SiteName>> contributors;           // of the rounds
+  StatusCode code = StatusCode::kOk;                      // the job's
+  // Under privacy.sites.
+  std::map<SiteName, std::set<std::string>> charges;  // releases that were paid for
+  std::vector<double> clips;                          // after each round
+  double next_clip = 0;                               // as the coordinator's state ends
+  std::vector<std::set<SiteName>> contributors;       // of the rounds
 };
 
 FederationOutcome RunFederation(const FederationOptions& options);

@@ -61,7 +61,6 @@ TEST(JobPrivacy, NumbersThatProtectNobodyAreRefused) {
     EXPECT_EQ(Parse({assignment}).code(), StatusCode::kInvalidArgument) << assignment;
   const Status status = Parse({"privacy={records: {clip: 1}}"}).status();
   EXPECT_THAT(status.message(), HasSubstr("privacy.records.epsilon is missing"));
-  EXPECT_EQ(Parse({"privacy.sites={epsilon: 8}"}).code(), StatusCode::kUnimplemented);
   EXPECT_THAT(Parse({"federation.privacy={epsilon: 8}"}).status().message(), HasSubstr("privacy.records"));
 }
 

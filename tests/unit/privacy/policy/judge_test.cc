@@ -166,6 +166,19 @@ TEST(FactsOf, TheSiteReadsTheJobItselfAndTakesTheSmallestCohortThatARoundMayHave
   ASSERT_TRUE(privacy.ok()) << privacy.status();
   EXPECT_EQ(privacy->epsilon, 3);
   EXPECT_EQ(privacy->delta, 1e-6);
+  EXPECT_FALSE(privacy->epsilon_of_sites);
+  // Two replacements by zeros lie between a site's parts with and without a case.
+  const char* secure = R"("secure_aggregation": {"enabled": true, "min_cohort": 3}})";
+  const auto sites = facts(Concat(secure, ", \"privacy\": {\"sites\": {\"epsilon\": 3, \"delta\": 1e-6}"));
+  ASSERT_TRUE(sites.ok()) << sites.status();
+  EXPECT_EQ(sites->epsilon, 6);
+  EXPECT_NEAR(sites->delta.value(), (1 + std::exp(3)) * 1e-6, 1e-18);
+  EXPECT_TRUE(sites->epsilon_of_sites);
+  // Where both are there, the cases' own promise counts: it rests on nobody but the site.
+  const auto both = facts(Concat(secure, ", \"privacy\": {\"sites\": {\"epsilon\": 3}, \"records\": {\"epsilon\": 7}"));
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_EQ(both->epsilon, 7);
+  EXPECT_FALSE(both->epsilon_of_sites);
   EXPECT_FALSE(facts("\"unknown\": 7").ok());
   for (const char* text : {"", "[]", "{", "7"}) EXPECT_FALSE(FactsOf(text).ok()) << text;
 }

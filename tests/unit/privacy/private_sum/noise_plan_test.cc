@@ -92,9 +92,12 @@ TEST(NoisePlan, AllPartiesComputeTheSameAndAnythingElseHasAnotherDigest) {
   EXPECT_EQ(PlanForSites(TermsOf(4, 50), 8, 3)->digest(), plan.digest());
   SiteTerms adaptive = TermsOf(4, 50);
   adaptive.spec.adaptive_clip = true;
-  for (const auto& [terms, session] :
-       {std::pair{TermsOf(5, 50), SessionOf(8)}, {TermsOf(4, 51), SessionOf(8)}, {TermsOf(4, 50, 10'001), SessionOf(8)},
-        {TermsOf(4, 50), SessionOf(9)}, {TermsOf(4, 50), SessionOf(8, 8)}, {adaptive, SessionOf(8)}})
+  for (const auto& [terms, session] : {std::pair{TermsOf(5, 50), SessionOf(8)},
+                                       {TermsOf(4, 51), SessionOf(8)},
+                                       {TermsOf(4, 50, 10'001), SessionOf(8)},
+                                       {TermsOf(4, 50), SessionOf(9)},
+                                       {TermsOf(4, 50), SessionOf(8, 8)},
+                                       {adaptive, SessionOf(8)}})
     EXPECT_NE(PlanFor(terms, session)->digest(), plan.digest());
 }
 

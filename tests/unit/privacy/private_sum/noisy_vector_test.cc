@@ -15,8 +15,8 @@ namespace {
 using ::testing::HasSubstr;
 
 NoisePlan PlanOf(std::size_t sites, std::uint64_t elements, bool adaptive = false, double z = 1) {
-  const SiteTerms terms = {
-      .spec = {.enabled = true, .epsilon = 8, .adaptive_clip = adaptive, .noise_multiplier = z}, .elements = elements};
+  const SiteTerms terms = {.spec = {.enabled = true, .epsilon = 8, .adaptive_clip = adaptive, .noise_multiplier = z},
+                           .elements = elements};
   return PlanForSites(terms, sites, 3).value();
 }
 
@@ -59,17 +59,17 @@ StatusOr<Read> MeanOf(const NoisePlan& plan, double clip, const std::vector<std:
   Read result;
   const secagg::SumInput input{
       .terms = {.dimension = plan.coordinates()}, .context = {}, .unmasking = &no_masks, .survivors = vectors.size()};
-  ASSIGN_OR_RETURN(const NoisySum sum,
-                   ReadNoisySum(
-                       input, plan, clip,
-                       [&](std::size_t i, std::uint64_t begin, std::span<std::uint32_t> out) {
-                         std::copy_n(vectors[i].begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
-                         return Status();
-                       },
-                       [&](std::span<const float> values) {
-                         result.mean.insert(result.mean.end(), values.begin(), values.end());
-                         return Status();
-                       }));
+  ASSIGN_OR_RETURN(const NoisySum sum, ReadNoisySum(
+                                           input, plan, clip,
+                                           [&](std::size_t i, std::uint64_t begin, std::span<std::uint32_t> out) {
+                                             std::copy_n(vectors[i].begin() + static_cast<std::ptrdiff_t>(begin),
+                                                         out.size(), out.begin());
+                                             return Status();
+                                           },
+                                           [&](std::span<const float> values) {
+                                             result.mean.insert(result.mean.end(), values.begin(), values.end());
+                                             return Status();
+                                           }));
   result.share_below = sum.share_below;
   return result;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/unit/privacy/secagg/session_fixture.h"
 
 namespace consilium::secagg {
@@ -29,7 +31,10 @@ std::vector<Body> Bodies() {
   EXPECT_EQ(DecodeConfirmations(EncodeConfirmations(confirmations)).value(), confirmations);
   EXPECT_EQ(DecodeNames(EncodeNames(names)).value(), names);
   EXPECT_EQ(DecodeSurvivorList(Encode(list)).value(), list);
-  return {{"adverts", EncodeAdverts(adverts), [](ByteSpan b) { return DecodeAdverts(b).ok(); }},
+  const NoisyOpening opening{names, 0.25};
+  EXPECT_EQ(DecodeNoisyOpening(Encode(opening)).value(), opening);
+  return {{"noisy opening", Encode(opening), [](ByteSpan b) { return DecodeNoisyOpening(b).ok(); }},
+          {"adverts", EncodeAdverts(adverts), [](ByteSpan b) { return DecodeAdverts(b).ok(); }},
           {"shares", EncodeShares(shares), [](ByteSpan b) { return DecodeShares(b).ok(); }},
           {"confirmations", EncodeConfirmations(confirmations), [](ByteSpan b) { return DecodeConfirmations(b).ok(); }},
           {"names", EncodeNames(names), [](ByteSpan b) { return DecodeNames(b).ok(); }},
@@ -45,6 +50,11 @@ TEST(MessageLists, ComeBackAsTheyWereAndEveryTruncationIsAnError) {
     longer.push_back(0);
     EXPECT_FALSE(body.decodes(longer)) << body.what;
   }
+}
+
+TEST(MessageLists, AClipThatIsNoNumberIsAnError) {
+  for (const double clip : {std::nan(""), HUGE_VAL, -HUGE_VAL})
+    EXPECT_EQ(DecodeNoisyOpening(Encode(NoisyOpening{{SiteName("a")}, clip})).code(), StatusCode::kDataLoss);
 }
 
 TEST(MessageLists, ACountThatLiesAllocatesNothing) {
