@@ -52,12 +52,15 @@ void SessionMachine::Say(const Outcome& outcome) {
 }
 
 void SessionMachine::OnMessage(const wire::Receipt& receipt) {
-  if (state_.Find(receipt.task) == nullptr) return;
+  const Outcome* outcome = state_.Find(receipt.task);
+  if (outcome == nullptr) return;
+  // The receipt of a failure says that it was heard, also of work that was trained and then refused to be summed.
+  const bool trained = std::holds_alternative<Trained>(outcome->result);
   Note("receipt", {{"round", ToInt(receipt.task.round)},
                    {"result", wire::DropReasonName(receipt.reason)},
                    {"detail", receipt.detail}});
   deliveries_.erase(receipt.task);
-  if (receipt.reason == wire::DropReason::kNone || receipt.reason == wire::DropReason::kDuplicate)
+  if (trained && (receipt.reason == wire::DropReason::kNone || receipt.reason == wire::DropReason::kDuplicate))
     state_.Counts(receipt.task);
   state_.Forget(receipt.task);
   Settle();
