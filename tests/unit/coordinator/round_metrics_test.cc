@@ -26,5 +26,18 @@ TEST(RoundMetrics, AveragesByWeightOverTheSitesThatReportTheMetric) {
   EXPECT_EQ((*line)["parameters"], Sha256Of("weights").ToHex());
 }
 
+TEST(RoundMetrics, WhatPrivacyForSitesCostIsALineOfItsOwnAndNoStrategysNote) {
+  RoundMetrics metrics;
+  const SiteName a("a");
+  EXPECT_FALSE(metrics.Apply(RoundOpened{Round(0), {a}, Digest{}}));
+  EXPECT_FALSE(metrics.Apply(RoundClosed{Round(0), {a}, {}}));
+  ModelPublished published{Round(0), FakeBlob("m"), Sha256Of("weights")};
+  published.notes = R"({"privacy": {"epsilon": 2.5, "clip": 0.1}, "secure_weight": 3})";
+  const std::optional<Json> line = metrics.Apply(published);
+  ASSERT_TRUE(line.has_value());
+  EXPECT_EQ((*line)["privacy"], (Json{{"epsilon", 2.5}, {"clip", 0.1}}));
+  EXPECT_EQ((*line)["strategy"], (Json{{"secure_weight", 3}}));
+}
+
 }  // namespace
 }  // namespace consilium::coordinator
