@@ -63,7 +63,10 @@ std::optional<Refusal> JudgeProtection(const SitePolicy& policy, const Question&
     return Refusal{RefusalCode::kPrivacyRequired,
                    Concat("'", job.name, "' has no differential privacy; the policy requires privacy.records ",
                           "(or privacy.sites)")};
-  const bool bounded = policy.epsilon_max > 0;
+  // What privacy.sites implies for a case is asked for where a case must be protected; elsewhere the job would be
+  // allowed without it, and must not be refused because of it.
+  const bool asked = !job.epsilon_of_sites || policy.differential_privacy == Demand::kRequired;
+  const bool bounded = policy.epsilon_max > 0 && asked;
   // Written so that a NaN is refused.
   if (job.epsilon && bounded && !(*job.epsilon <= policy.epsilon_max && job.delta.value_or(1) <= policy.delta_max))
     return Refusal{RefusalCode::kEpsilonTooLarge,

@@ -135,6 +135,16 @@ TEST(Judge, StatisticsOfAJobThatHasNoNetworkYetAreJudgedWithoutItAndTrainingIsNo
   EXPECT_EQ(Judge(policy, question), std::nullopt);
 }
 
+TEST(Judge, WhatPrivacyForSitesImpliesForACaseCountsWhereACaseMustBeProtected) {
+  SitePolicy policy = Narrow();
+  Question question = Fitting();
+  question.job.epsilon = 16, question.job.delta = 1e-3, question.job.epsilon_of_sites = true;
+  ASSERT_TRUE(Judge(policy, question).has_value());
+  EXPECT_EQ(Judge(policy, question)->code, RefusalCode::kEpsilonTooLarge);
+  policy.differential_privacy = Demand::kOptional;  // the same job without privacy.sites would run
+  EXPECT_EQ(Judge(policy, question), std::nullopt);
+}
+
 TEST(FilterMetrics, WhatThePolicyDoesNotNameStaysAndFewCasesLeaveNothing) {
   SitePolicy policy = Narrow();
   std::vector<std::string> withheld;
