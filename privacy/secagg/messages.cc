@@ -76,6 +76,13 @@ Bytes SignedBytes(const Digest& context, const Places& survivors, const Confirma
   return std::move(writer).Take();
 }
 
+Bytes AssociatedBytes(const Digest& context, Place from, Place to) {
+  ByteWriter writer;
+  Put(writer, context);
+  writer.Put(from), writer.Put(to);
+  return std::move(writer).Take();
+}
+
 Digest CommitmentTo(const Digest& context, const SecretBytes& seed) {
   Sha256 hash;
   hash.Update(AsBytes("b"));

@@ -82,6 +82,9 @@ Bytes SignedBytes(const Digest& context, const Places& survivors, const Confirma
 // The commitment to a self-mask's seed.
 Digest CommitmentTo(const Digest& context, const SecretBytes& seed);
 
+// What a seal vouches for beside its shares: the session, and from whom to whom they go.
+Bytes AssociatedBytes(const Digest& context, Place from, Place to);
+
 // Canonical bytes.  Decoders are total: any bytes give a message or DataLoss, with memory bounded by their size.
 Bytes Encode(const Advert& message);
 Bytes Encode(const SealedShares& message);

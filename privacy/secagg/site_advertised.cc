@@ -80,7 +80,7 @@ StatusOr<SharingSite> AdvertisedSite::Share(std::span<const Advert> adverts) && 
     SealedShares sealed = {.from = view_->place, .to = place};
     entropy_->Fill(sealed.nonce);
     sealed.sealed = crypto::Seal(SealingKey(view_->context, shared, view_->place, place), sealed.nonce,
-                                 view_->context.bytes, EncodePair(pair).Reveal());
+                                 AssociatedBytes(view_->context, view_->place, place), EncodePair(pair).Reveal());
     next.sealed_.push_back(std::move(sealed));
   }
   next.view_ = std::move(view_);

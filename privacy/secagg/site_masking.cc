@@ -16,8 +16,9 @@ StatusOr<MaskingSite> SharingSite::Open(std::span<const SealedShares> received) 
     const SiteName& name = view_->terms.cohort[message.from].name;
     if (message.to != view_->place) return FailedPrecondition("shares of '", name, "' that are for place ", message.to);
     ASSIGN_OR_RETURN(const SecretBytes shared, channel_.Agree(peer->second.channel));
-    const StatusOr<SecretBytes> plain = crypto::Open(SealingKey(view_->context, shared, message.from, view_->place),
-                                                     message.nonce, view_->context.bytes, message.sealed);
+    const StatusOr<SecretBytes> plain =
+        crypto::Open(SealingKey(view_->context, shared, message.from, view_->place), message.nonce,
+                     AssociatedBytes(view_->context, message.from, view_->place), message.sealed);
     if (!plain.ok()) return Annotate(plain.status(), Concat("the shares of '", name, "'"));
     const StatusOr<SharePair> pair = DecodePair(plain->Reveal());
     if (!pair.ok()) return Annotate(pair.status(), Concat("the shares of '", name, "'"));

@@ -10,8 +10,8 @@
 namespace consilium::secagg {
 namespace {
 
-constexpr std::uint32_t kProtocolVersion = 1;
-constexpr double kDropoutRate = 0.1;  // that a k-regular graph is made for
+constexpr std::uint32_t kProtocolVersion = 2;  // 1 sealed shares for their session alone
+constexpr double kDropoutRate = 0.1;           // that a k-regular graph is made for
 
 void Put(ByteWriter& writer, const Digest& digest) { writer.PutRaw(digest.bytes); }
 
