@@ -283,8 +283,9 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1] not in SUITES:
         sys.exit(f"usage: reference_round.py {'|'.join(SUITES)}")
     crypto.CheckSelf()
-    print(f"# A secure sum, suite {sys.argv[1]}: made by reference_round.py; `in.` goes in, the rest is what comes out.")
-    for name, value in Run(sys.argv[1]):
+    suite = sys.argv[1]
+    print(f"# A secure sum, suite {suite}: made by reference_round.py; `in.` goes in, the rest is what comes out.")
+    for name, value in Run(suite):
         print(name, value.hex())
 
 
