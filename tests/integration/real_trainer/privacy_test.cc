@@ -29,11 +29,7 @@ Json LastRound(RealTrial& trial) {
 }
 
 TEST(RealPrivacy, EverySitePaysForEachRoundOnceAlsoWhenItIsKilledAndTellsEpsilonAndNoLoss) {
-  RealTrialOptions options;
-  options.rounds = 3;
-  options.iterations = 40;
-  options.more = "privacy: {records: {epsilon: 8}}";
-  RealTrial trial(options);
+  RealTrial trial({.rounds = 3, .iterations = 40, .more = "privacy: {records: {epsilon: 8}}"});
   trial.Start();
   trial.Await({{"event", "update_accepted"}, {"round", 0}, {"site", "b"}});
   trial.federation().KillClient("b");  // wherever it is by now: the others wait for it
@@ -53,11 +49,7 @@ TEST(RealPrivacy, EverySitePaysForEachRoundOnceAlsoWhenItIsKilledAndTellsEpsilon
 }
 
 TEST(RealPrivacy, TheJobEndsAtItsBudgetWithTheCodeThatSaysSo) {
-  RealTrialOptions options;
-  options.rounds = 50;
-  options.iterations = 4;
-  options.more = "privacy: {records: {epsilon: 8, noise_multiplier: 2}}";
-  RealTrial trial(options);
+  RealTrial trial({.rounds = 50, .iterations = 4, .more = "privacy: {records: {epsilon: 8, noise_multiplier: 2}}"});
   trial.Start();
   const StatusOr<ExitResult> end = trial.federation().AwaitEnd(kPatience);
   ASSERT_TRUE(end.ok()) << end.status() << "\n" << trial.federation().Logs();

@@ -1,8 +1,5 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "comm/wire/capability.h"
-#include "comm/wire/job.h"
+#include "tests/unit/comm/wire/job_text.h"
 
 namespace consilium::wire {
 namespace {
@@ -16,11 +13,7 @@ model: {patch_size: [8, 8, 8]}
 privacy: {records: {epsilon: 3, delta: 1e-6, clip: 0.5}}
 )";
 
-StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments, const std::string& text = kJob) {
-  ConfigNode root = ConfigNode::Parse(text, "job.yaml").value();
-  for (const std::string& assignment : assignments) EXPECT_TRUE(root.Set(assignment).ok());
-  return ParseJob(root);
-}
+StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) { return ParseText(kJob, assignments); }
 
 TEST(JobPrivacy, IsReadAndWrittenAsItWasSaid) {
   for (const char* noise : {"privacy.records.noise_multiplier=1.5", "privacy.records.clip=0.5"}) {
@@ -32,16 +25,14 @@ TEST(JobPrivacy, IsReadAndWrittenAsItWasSaid) {
     EXPECT_EQ(job->record_privacy.clip, 0.5);
     EXPECT_TRUE(FeaturesNeeded(*job).contains("record_privacy"));
     EXPECT_TRUE(FeaturesOfThisBuild().contains("record_privacy"));
-    const StatusOr<JobSpec> again = ParseJob(ConfigNode::Parse(JobToJson(*job).dump(), "job").value());
-    ASSERT_TRUE(again.ok()) << again.status();
-    EXPECT_EQ(JobToJson(*again), JobToJson(*job));
+    ReadAgain(*job);
   }
   EXPECT_EQ(Parse({})->record_privacy.noise_multiplier, 0) << "each site chooses its own";
 }
 
 TEST(JobPrivacy, WithoutItTheResolvedJobIsWhatItWas) {
   const std::string text(kJob);
-  const StatusOr<JobSpec> job = Parse({}, text.substr(0, text.find("privacy")));
+  const StatusOr<JobSpec> job = ParseText(text.substr(0, text.find("privacy")), {});
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_FALSE(job->record_privacy.enabled);
   EXPECT_FALSE(JobToJson(*job).contains("privacy"));
@@ -65,7 +56,7 @@ TEST(JobPrivacy, NumbersThatProtectNobodyAreRefused) {
 }
 
 TEST(JobPrivacy, WhatWouldShowMoreOfACaseIsRefusedWithTheReason) {
-  const std::pair<std::vector<std::string>, const char*> kRefused[] = {
+  const std::vector<RefusedJob> refused = {
       {{"cluster.ranks=2"}, "trained by one rank"},
       {{"train.batch_size=4", "train.gradient_accumulation=2"}, "one by one"},
       {{"data.fold=all"}, "validates on the training cases"},
@@ -76,12 +67,7 @@ TEST(JobPrivacy, WhatWouldShowMoreOfACaseIsRefusedWithTheReason) {
       {{"federation.cross_site=true"}, "a score without noise for each pair"},
       {{"federation.rounds=2", "model={architecture: plan}"}, "statistics of their cases without noise"},
   };
-  for (const auto& [assignments, why] : kRefused) {
-    const Status status = Parse(assignments).status();
-    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << assignments[0];
-    EXPECT_THAT(status.message(), HasSubstr(why));
-    EXPECT_THAT(status.message(), HasSubstr("job.yaml:5")) << "says where";
-  }
+  ExpectRefused(kJob, refused, HasSubstr("job.yaml:5"));
 }
 
 TEST(JobPrivacy, GoesWithAveragingServersMomentsDriftCorrectionCompressionAndSecureSums) {

@@ -1,9 +1,6 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "comm/wire/capability.h"
 #include "comm/wire/deadline_policy.h"
-#include "comm/wire/job.h"
+#include "tests/unit/comm/wire/job_text.h"
 
 namespace consilium::wire {
 namespace {
@@ -20,11 +17,7 @@ model: {patch_size: [8, 8, 8]}
 federation: {rounds: 3}
 )";
 
-StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) {
-  ConfigNode root = ConfigNode::Parse(kJob, "job.yaml").value();
-  for (const std::string& assignment : assignments) EXPECT_TRUE(root.Set(assignment).ok());
-  return ParseJob(root);
-}
+StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) { return ParseText(kJob, assignments); }
 
 TEST(JobRounds, WhatIsReadComesBackFromTheResolvedJob) {
   const StatusOr<JobSpec> job =
@@ -39,9 +32,7 @@ TEST(JobRounds, WhatIsReadComesBackFromTheResolvedJob) {
   EXPECT_EQ(job->federation.evaluate_metric, "loss");
   EXPECT_EQ(job->federation.early_stop_patience, 4);
   EXPECT_TRUE(job->federation.cross_site);
-  const StatusOr<JobSpec> again = ParseJob(ConfigNode::Parse(JobToJson(*job).dump(), "resolved").value());
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(JobDigest(*again), JobDigest(*job));
+  EXPECT_EQ(JobDigest(ReadAgain(*job)), JobDigest(*job));
 }
 
 TEST(JobRounds, FedbuffMakesTheModeAsyncAndNothingElseDoes) {

@@ -1,8 +1,5 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "comm/wire/capability.h"
-#include "comm/wire/job.h"
+#include "tests/unit/comm/wire/job_text.h"
 
 namespace consilium::wire {
 namespace {
@@ -16,11 +13,7 @@ model: {patch_size: [8, 8, 8]}
 federation: {rounds: 3, secure_aggregation: {enabled: true, min_cohort: 3}}
 )";
 
-StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) {
-  ConfigNode root = ConfigNode::Parse(kJob, "job.yaml").value();
-  for (const std::string& assignment : assignments) EXPECT_TRUE(root.Set(assignment).ok());
-  return ParseJob(root);
-}
+StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) { return ParseText(kJob, assignments); }
 
 TEST(JobSecure, BringsItsModeAndItsMinimumOfSites) {
   const StatusOr<JobSpec> job = Parse({"federation.secure_aggregation.clip=0.5", "federation.personal=[\"*.norm.*\"]"});
@@ -30,15 +23,11 @@ TEST(JobSecure, BringsItsModeAndItsMinimumOfSites) {
   EXPECT_EQ(job->federation.secure.clip, 0.5);
   EXPECT_EQ(UpdateKindOf(job->federation), UpdateKind::kDelta);
   EXPECT_TRUE(FeaturesNeeded(*job).contains("secure_aggregation"));
-  const StatusOr<JobSpec> again = ParseJob(ConfigNode::Parse(JobToJson(*job).dump(), "job").value());
-  ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(JobToJson(*again), JobToJson(*job));
+  ReadAgain(*job);
 }
 
 TEST(JobSecure, FiveSitesAreTheLeastUnlessTheJobSaysThree) {
-  ConfigNode root = ConfigNode::Parse(kJob, "job.yaml").value();
-  ASSERT_TRUE(root.Set("federation.secure_aggregation={enabled: true}").ok());
-  EXPECT_EQ(ParseJob(root)->federation.sites_min, 5);
+  EXPECT_EQ(Parse({"federation.secure_aggregation={enabled: true}"})->federation.sites_min, 5);
 }
 
 TEST(JobSecure, WithoutItTheResolvedJobIsWhatItWas) {
@@ -49,7 +38,7 @@ TEST(JobSecure, WithoutItTheResolvedJobIsWhatItWas) {
 }
 
 TEST(JobSecure, WhatCannotBeDoneWithASumIsRefusedWithTheReason) {
-  const std::pair<std::vector<std::string>, const char*> kRefused[] = {
+  const std::vector<RefusedJob> refused = {
       {{"federation.strategy.name=median"}, "compares single updates, and the coordinator sees none"},
       {{"federation.strategy.name=krum", "federation.sites.min=7"}, "compares single updates"},
       {{"federation.strategy.name=bulyan", "federation.sites.min=7"}, "compares single updates"},
@@ -72,12 +61,7 @@ TEST(JobSecure, WhatCannotBeDoneWithASumIsRefusedWithTheReason) {
       {{"federation.secure_aggregation.enabled=false", "federation.mode=secure"},
        "secure_aggregation: {enabled: true}"},
   };
-  for (const auto& [assignments, reason] : kRefused) {
-    const StatusOr<JobSpec> job = Parse(assignments);
-    ASSERT_FALSE(job.ok()) << assignments.front();
-    EXPECT_EQ(job.code(), StatusCode::kInvalidArgument) << job.status();
-    EXPECT_THAT(job.status().message(), HasSubstr(reason)) << assignments.front();
-  }
+  ExpectRefused(kJob, refused);
 }
 
 TEST(JobSecure, EveryStrategyIsEitherSummedOrRefused) {

@@ -1,8 +1,5 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "comm/wire/capability.h"
-#include "comm/wire/job.h"
+#include "tests/unit/comm/wire/job_text.h"
 
 namespace consilium::wire {
 namespace {
@@ -18,11 +15,7 @@ privacy: {sites: {epsilon: 3, delta: 1e-6, clip: 0.5}}
 federation: {rounds: 5, secure_aggregation: {enabled: true, min_cohort: 3}}
 )";
 
-StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) {
-  ConfigNode root = ConfigNode::Parse(kJob, "job.yaml").value();
-  for (const std::string& assignment : assignments) EXPECT_TRUE(root.Set(assignment).ok());
-  return ParseJob(root);
-}
+StatusOr<JobSpec> Parse(const std::vector<std::string>& assignments) { return ParseText(kJob, assignments); }
 
 TEST(JobSitePrivacy, IsReadAndWrittenAsItWasSaidAndMakesAllSitesEqual) {
   for (const char* more :
@@ -35,10 +28,7 @@ TEST(JobSitePrivacy, IsReadAndWrittenAsItWasSaidAndMakesAllSitesEqual) {
     EXPECT_EQ(job->federation.weighting, "equal");
     EXPECT_TRUE(FeaturesNeeded(*job).contains("site_privacy"));
     EXPECT_TRUE(FeaturesOfThisBuild().contains("site_privacy"));
-    const StatusOr<JobSpec> again = ParseJob(ConfigNode::Parse(JobToJson(*job).dump(), "job").value());
-    ASSERT_TRUE(again.ok()) << again.status();
-    EXPECT_EQ(again->site_privacy, job->site_privacy);
-    EXPECT_EQ(JobToJson(*again), JobToJson(*job));
+    EXPECT_EQ(ReadAgain(*job).site_privacy, job->site_privacy);
   }
   EXPECT_EQ(Parse({})->site_privacy.clip, 0.5);
   EXPECT_FALSE(Parse({})->record_privacy.enabled);
@@ -62,7 +52,7 @@ TEST(JobSitePrivacy, NumbersThatProtectNobodyAreRefused) {
 }
 
 TEST(JobSitePrivacy, WhatWouldTellMoreThanTheNoisyMeanIsRefusedWithTheReason) {
-  const std::pair<std::vector<std::string>, const char*> kRefused[] = {
+  const std::vector<RefusedJob> refused = {
       {{"federation={rounds: 5}"}, "it needs federation.secure_aggregation"},
       {{"federation.secure_aggregation.enabled=false", "federation.mode=wait"}, "made by all sites together"},
       {{"federation.strategy.name=krum"}, "the coordinator sees none"},
@@ -76,14 +66,8 @@ TEST(JobSitePrivacy, WhatWouldTellMoreThanTheNoisyMeanIsRefusedWithTheReason) {
       {{"federation.secure_aggregation.clip=2"}, "clipped as a whole"},
       {{"federation.secure_aggregation.examples_max=5"}, "cases are not counted"},
   };
-  for (const auto& [assignments, why] : kRefused) {
-    const Status status = Parse(assignments).status();
-    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument) << assignments[0];
-    EXPECT_THAT(status.message(), HasSubstr(why)) << assignments[0];
-    EXPECT_THAT(status.message(),
-                AnyOf(HasSubstr("job.yaml:"), HasSubstr("--set federation"), HasSubstr("--set model")))
-        << "says where";
-  }
+  ExpectRefused(kJob, refused,
+                AnyOf(HasSubstr("job.yaml:"), HasSubstr("--set federation"), HasSubstr("--set model")));
 }
 
 TEST(JobSitePrivacy, GoesWithAveragingServersMomentsAndWhatStaysAtTheSite) {
