@@ -11,6 +11,7 @@
 #include "client/service/client_verb.h"
 #include "client/site/site_verb.h"
 #include "comm/base/command.h"
+#include "comm/base/secret.h"
 #include "comm/base/subprocess.h"
 #include "coordinator/audit/audit_verb.h"
 #include "coordinator/doctor/doctor.h"
@@ -43,6 +44,14 @@ Verb DataVerb(const std::string& name, const std::string& summary) {
   return {name, summary, [name](const Arguments& arguments) { return BecomeTrainer(name, arguments); }};
 }
 
+// Handles private keys or the secrets of sums: its memory goes into no core dump.
+Verb KeyVerb(const std::string& name, const std::string& summary, int (*run)(const Arguments&)) {
+  return {name, summary, [run](const Arguments& arguments) {
+            ForbidCoreDumps();
+            return run(arguments);
+          }};
+}
+
 // In the plan, not in this build: said so, instead of "unknown verb".
 Verb Later(const std::string& name, const std::string& instead) {
   return {name, "not built yet", [name, instead](const Arguments&) {
@@ -55,9 +64,9 @@ const Verb kVerbs[] = {
     {"demo", "three hospitals on this machine train one U-Net on real MRI, over mutual TLS", demo::DemoVerb},
     {"doctor", "what is installed and whether it is fit, one line per finding, with the mend",
      coordinator::ControlDoctorVerb},
-    {"provision", "make a project's certificate authority and one kit per party", coordinator::ProvisionVerb},
-    {"enroll", "make this party's own keys, and install what the authority certified", client::EnrollVerb},
-    {"coordinator", "lead a federation", coordinator::CoordinatorVerb},
+    KeyVerb("provision", "make a project's certificate authority and one kit per party", coordinator::ProvisionVerb),
+    KeyVerb("enroll", "make this party's own keys, and install what the authority certified", client::EnrollVerb),
+    KeyVerb("coordinator", "lead a federation", coordinator::CoordinatorVerb),
     {"submit", "hand a job to a coordinator", coordinator::SubmitVerb},
     {"list", "the jobs of a coordinator", coordinator::ListVerb},
     {"status", "where a job is and what each site does", coordinator::StatusVerb},
@@ -67,8 +76,8 @@ const Verb kVerbs[] = {
     {"resume", "let a paused job go on", coordinator::ResumeVerb},
     {"abort", "end a job for good", coordinator::AbortVerb},
     {"download", "fetch a job's model and results", coordinator::DownloadVerb},
-    {"client", "take part in a federation with the data of this site", client::ClientVerb},
-    {"site", "what a person at the site sees and decides: jobs, approve, refuse, policy", client::SiteVerb},
+    KeyVerb("client", "take part in a federation with the data of this site", client::ClientVerb),
+    KeyVerb("site", "what a person at the site sees and decides: jobs, approve, refuse, policy", client::SiteVerb),
     {"audit", "check that audit logs hold, alone and against each other", coordinator::AuditVerb},
     DataVerb("train", "train a model on this machine, or on many ranks under mpirun"),
     DataVerb("predict", "segment images with trained models"),

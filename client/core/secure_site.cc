@@ -42,8 +42,8 @@ StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerm
 }  // namespace
 
 SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
-                       std::vector<SiteName> cohort)
-    : task_(question.task), session_(question.session), cohort_(std::move(cohort)) {
+                       std::vector<SiteName> cohort, Duration silence_max)
+    : task_(question.task), session_(question.session), cohort_(std::move(cohort)), silence_max_(silence_max) {
   answer_ = AnswerOf(SecureStage::kKeys, secagg::Encode(advertised.advert()));
   state_ = std::move(advertised);
 }
@@ -83,7 +83,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
   ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
   if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
   ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
-  SecureSite site(std::move(advertised), question, names);
+  SecureSite site(std::move(advertised), question, names, work.silence_max);
   site.noise_ = std::move(noise);
   return site;
 }

@@ -63,9 +63,15 @@ class SecureSite {
     secagg::AuditPoint audit;  // of the coordinator's log, as it was told
   };
   const std::optional<Confirmed>& confirmed() const { return confirmed_; }
+  // The coordinator went on with the sum.  A question that comes again is no sign of life of it.
+  void GoneOn(Instant now) { gone_on_ = now; }
+  // Nothing was asked for so long that the keys are not to be kept any longer.
+  bool IsForgotten(Instant now) const { return now - gone_on_ >= silence_max_; }
+  Duration silence_max() const { return silence_max_; }
 
  private:
-  SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::vector<SiteName> cohort);
+  SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question, std::vector<SiteName> cohort,
+             Duration silence_max);
   wire::SecureAnswer AnswerOf(wire::SecureStage stage, Bytes body) const;
 
   wire::TaskKey task_;
@@ -77,6 +83,8 @@ class SecureSite {
       state_;
   std::shared_ptr<secagg::MaskingSite> masking_;
   wire::SecureAnswer answer_;
+  Duration silence_max_;
+  Instant gone_on_{};
 };
 
 }  // namespace consilium::client

@@ -6,6 +6,7 @@
 
 #include "comm/base/bytes.h"
 #include "comm/base/digest.h"
+#include "comm/base/time.h"
 #include "comm/wire/job.h"
 
 namespace consilium::client {
@@ -29,6 +30,8 @@ struct SecureWork {
   std::uint32_t min_cohort = 3;
   double share = 1;  // the site's weight, in (0, 1]
   std::optional<SitePrivacyWork> privacy{};
+  // A sum about which nothing is asked for so long is given up, and its keys are wiped; whole seconds.
+  Duration silence_max = std::chrono::hours(2);
   friend bool operator==(const SecureWork&, const SecureWork&) = default;
 };
 

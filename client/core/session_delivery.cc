@@ -68,7 +68,9 @@ void SessionMachine::OnMessage(const wire::Receipt& receipt) {
 
 // The state has lost something: remember that, then drop the files.
 void SessionMachine::Settle() {
-  std::erase_if(sums_, [this](const auto& sum) { return state_.Find(sum.first) == nullptr; });
+  const auto is_over = [this](const auto& entry) { return state_.Find(entry.first) == nullptr; };
+  std::erase_if(sums_, is_over);
+  std::erase_if(given_up_, is_over);
   actions_.push_back(Persist{state_});
   actions_.push_back(Tidy{});
 }

@@ -49,6 +49,7 @@ void SessionMachine::On(const TimerFired& input) {
     actions_.push_back(Dial{});
   } else if (input.id == beat_timer_) {
     CheckStuck();
+    GiveUpForgottenSums();
     Beat();
     beat_timer_ = Arm(heartbeat_interval_);
   } else if (work_ && input.id == work_->retry_timer) {

@@ -139,6 +139,7 @@ class SessionMachine {
   void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
   void NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why);
   void RefuseSum(const wire::TaskKey& task, std::uint32_t session, const Status& why);
+  void GiveUpForgottenSums();
   void DeliverSecure(const Outcome& outcome);
   void OnMaskedUploaded(const wire::TaskKey& task, const Status& result, std::uint64_t bytes_moved);
   void SayAnswer(wire::SecureAnswer answer);
@@ -167,7 +168,8 @@ class SessionMachine {
   std::deque<wire::Task> queue_;                // for their turn, at most one of each job
   double download_rate_ = 0, upload_rate_ = 0;  // bytes/s of the last transfers
   std::map<wire::TaskKey, Delivery> deliveries_;
-  std::map<wire::TaskKey, SecureSite> sums_;  // of finished tasks
+  std::map<wire::TaskKey, SecureSite> sums_;         // of finished tasks
+  std::map<wire::TaskKey, std::uint32_t> given_up_;  // the newest session that was, because nothing was asked
 
   // Of the Step in hand.
   Instant now_{};

@@ -3,6 +3,7 @@
 
 #include "client/core/passing.h"
 #include "client/core/session_machine.h"
+#include "comm/wire/deadline_policy.h"
 
 namespace consilium::client {
 namespace {
@@ -49,7 +50,9 @@ SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::
                   .configuration = Sha256Of(work_->task.job_json),
                   .elements = done.elements,
                   .clip = federation.secure.clip,
-                  .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort)};
+                  .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort),
+                  .silence_max = std::chrono::ceil<std::chrono::seconds>(
+                      wire::DeadlinePolicy(federation.round_deadline).secure_silence)};
   if (job.site_privacy.enabled) work.privacy = SitePrivacyOf(job);
   const auto most = static_cast<double>(federation.secure.examples_max);
   if (federation.weighting != "equal" && done.weight > 0) work.share = std::min(done.weight, most) / most;
@@ -131,7 +134,13 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
     if (found != sums_.end() && question.session < found->second.session()) return;
     return BeginSum(question, *trained->secure);
   }
-  if (!known) return SayReady(question.task);  // its keys went with a former process
+  if (!known) {  // its keys went with a former process, or were given up
+    if (const auto gone = given_up_.find(question.task); gone != given_up_.end() && gone->second == question.session)
+      NoteRefusal(question.task, question.session,
+                  FailedPrecondition("the coordinator asks for '", wire::SecureStageName(question.stage),
+                                     "' of a session that this site has given up; its keys are wiped"));
+    return SayReady(question.task);
+  }
   if (!found->second.IsOld(question)) return GoOnWithSum(&found->second, question, *trained);
   DeliverSecure(*outcome);
 }
@@ -149,7 +158,9 @@ void SessionMachine::BeginSum(const wire::SecureRequest& question, const SecureW
   fields["sites"] = sum->cohort();
   Note("secure_session", std::move(fields));
   actions_.push_back(Send{sum->answer()});
+  sum->GoneOn(now_);
   sums_.emplace(question.task, *std::move(sum));
+  given_up_.erase(question.task);
   actions_.push_back(Tidy{});  // the masked file of a session before
 }
 
@@ -172,6 +183,7 @@ NoisyRelease SessionMachine::ReleaseOf(const wire::TaskKey& task, const SecureSi
 }
 
 void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained) {
+  sum->GoneOn(now_);
   if (question.stage == wire::SecureStage::kVector) {
     StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
     if (!masks.ok()) return RefuseSum(question.task, question.session, masks.status());
@@ -220,6 +232,25 @@ void SessionMachine::On(const VectorMasked& input) {
   if (!input.status.ok()) return RefuseSum(input.task, input.session, input.status);
   found->second.Seal(input.vector);
   if (const Outcome* outcome = state_.Find(input.task)) Deliver(*outcome);
+}
+
+// A coordinator that went away, or keeps a site waiting for years, must not find its keys where it left them.  The
+// update stays: the next session begins with fresh keys, as after a restart.
+void SessionMachine::GiveUpForgottenSums() {
+  std::vector<wire::TaskKey> forgotten;
+  for (const auto& [task, sum] : sums_)
+    if (sum.IsForgotten(now_)) forgotten.push_back(task);
+  for (const wire::TaskKey& task : forgotten) {
+    const SecureSite& sum = sums_.at(task);
+    NoteRefusal(task, sum.session(),
+                DeadlineExceeded("the coordinator asked nothing for ", FormatDuration(sum.silence_max()),
+                                 ": the session is given up and its keys are wiped"));
+    given_up_[task] = sum.session();
+    sums_.erase(task);
+    deliveries_.erase(task);
+    actions_.push_back(Tidy{});
+    if (connected_) SayReady(task);
+  }
 }
 
 void SessionMachine::NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why) {

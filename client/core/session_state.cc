@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kStatesKept = 2;
 constexpr int kVersion = 3;
 constexpr int kVersionMin = 2;  // knew no secure sums
+constexpr std::int64_t kSilenceSecondsMax = 10LL * 365 * 24 * 3600;
 constexpr wire::TaskKind kKinds[] = {wire::TaskKind::kTrain, wire::TaskKind::kEvaluate, wire::TaskKind::kValidate,
                                      wire::TaskKind::kStatistics};
 
@@ -48,9 +49,13 @@ Json PrivacyToJson(const SitePrivacyWork& privacy) {
 }
 
 Json SecureToJson(const SecureWork& work) {
-  Json json = {{"model", work.model.ToHex()},   {"configuration", work.configuration.ToHex()},
-               {"elements", work.elements},     {"clip", work.clip},
-               {"min_cohort", work.min_cohort}, {"share", work.share}};
+  Json json = {{"model", work.model.ToHex()},
+               {"configuration", work.configuration.ToHex()},
+               {"elements", work.elements},
+               {"clip", work.clip},
+               {"min_cohort", work.min_cohort},
+               {"share", work.share},
+               {"silence_seconds", std::chrono::duration_cast<std::chrono::seconds>(work.silence_max).count()}};
   if (work.privacy) json["privacy"] = PrivacyToJson(*work.privacy);
   return json;
 }
@@ -128,6 +133,11 @@ StatusOr<SecureWork> SecureFromJson(const Json& json) {
   work.share = json.at("share").get<double>();
   if (!(work.share > 0 && work.share <= 1)) return DataLoss("a share of ", work.share);
   if (json.contains("privacy")) work.privacy = PrivacyFromJson(json["privacy"]);
+  if (json.contains("silence_seconds")) {  // a state of an older client has none
+    const auto seconds = WholeNumber<std::int64_t>(json["silence_seconds"]);
+    if (seconds <= 0 || seconds > kSilenceSecondsMax) return DataLoss("a silence of ", seconds, " s");
+    work.silence_max = std::chrono::seconds(seconds);
+  }
   return work;
 }
 

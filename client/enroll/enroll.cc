@@ -6,6 +6,7 @@
 
 #include "comm/base/entropy.h"
 #include "comm/base/file.h"
+#include "comm/base/secret_file.h"
 #include "comm/transport/kit.h"
 #include "privacy/crypto/request.h"
 #include "privacy/pki/signer.h"
@@ -33,11 +34,6 @@ template <typename Key>
 Status WriteKey(const fs::path& path, const Key& key) {
   ASSIGN_OR_RETURN(const SecretBytes pem, key.ToPem());
   return WriteFileAtomic(path, pem.Reveal(), 0600);
-}
-
-StatusOr<SecretBytes> ReadSecret(const fs::path& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 20));
-  return SecretBytes(Bytes(text.begin(), text.end()));
 }
 
 StatusOr<Certificate> ReadCertificate(const fs::path& file) {
@@ -161,7 +157,7 @@ Status InstallAnswer(const fs::path& kit, const fs::path& answer_file, WallTime 
                            "'");
   const transport::TlsFiles tls = transport::TlsFilesIn(kit);
   ASSIGN_OR_RETURN(const Certificate authority, ReadCertificate(tls.ca));
-  ASSIGN_OR_RETURN(const SecretBytes tls_pem, ReadSecret(waiting / "tls.key"));
+  ASSIGN_OR_RETURN(const SecretBytes tls_pem, ReadSecretFile(waiting / "tls.key"));
   ASSIGN_OR_RETURN(const PrivateKey tls_key, PrivateKey::FromPem(tls_pem));
   ASSIGN_OR_RETURN(const Certificate tls_certificate, Certificate::FromPem(answer.tls_pem));
   RETURN_IF_ERROR(CheckTls(tls_certificate, tls_key, authority, self, now));
@@ -172,7 +168,7 @@ Status InstallAnswer(const fs::path& kit, const fs::path& answer_file, WallTime 
   ASSIGN_OR_RETURN(const pki::Trust trust, pki::LoadTrust(staged, tls.ca, self, now));
   const pki::SigningFiles files = pki::SigningFilesIn(kit);
   RETURN_IF_ERROR(CheckNotOlder(trust.roster, files.roster, authority));
-  ASSIGN_OR_RETURN(const SecretBytes signing_pem, ReadSecret(staged.key));
+  ASSIGN_OR_RETURN(const SecretBytes signing_pem, ReadSecretFile(staged.key));
   RETURN_IF_ERROR(WriteFileAtomic(tls.key, tls_pem.Reveal(), 0600));
   RETURN_IF_ERROR(WriteFileAtomic(tls.certificate, answer.tls_pem));
   RETURN_IF_ERROR(WriteFileAtomic(files.key, signing_pem.Reveal(), 0600));

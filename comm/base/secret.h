@@ -1,4 +1,4 @@
-// Bytes that must not leak: move-only, wiped when they die, not printable, compared in constant time.
+// Bytes that must not leak: move-only, wiped when they die, in no core dump, not printable, compared in constant time.
 #pragma once
 
 #include <openssl/crypto.h>
@@ -9,15 +9,33 @@
 
 namespace consilium {
 
+// Memory of its own pages, which the kernel leaves out of core dumps and, as far as the limits allow, does not swap
+// out.  Thread-safe.
+void* AllocateSecret(std::size_t bytes);
+void FreeSecret(void* memory, std::size_t bytes);  // wiped first
+
+template <typename T>
+struct SecretAllocator {
+  using value_type = T;
+  SecretAllocator() = default;
+  template <typename U>
+  SecretAllocator(const SecretAllocator<U>&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(AllocateSecret(count * sizeof(T))); }
+  void deallocate(T* memory, std::size_t count) { FreeSecret(memory, count * sizeof(T)); }
+  friend bool operator==(const SecretAllocator&, const SecretAllocator&) { return true; }
+};
+
 class SecretBytes {
  public:
   SecretBytes() = default;
   explicit SecretBytes(std::size_t size) : bytes_(size) {}
-  explicit SecretBytes(Bytes bytes) : bytes_(std::move(bytes)) {}
+  // The argument is wiped.
+  explicit SecretBytes(Bytes bytes) : bytes_(bytes.begin(), bytes.end()) {
+    OPENSSL_cleanse(bytes.data(), bytes.size());
+  }
   SecretBytes(SecretBytes&& other) noexcept : bytes_(std::move(other.bytes_)) { other.bytes_.clear(); }
   SecretBytes& operator=(SecretBytes&& other) noexcept {
     if (this != &other) {
-      Wipe();
       bytes_ = std::move(other.bytes_);
       other.bytes_.clear();
     }
@@ -25,7 +43,7 @@ class SecretBytes {
   }
   SecretBytes(const SecretBytes&) = delete;
   SecretBytes& operator=(const SecretBytes&) = delete;
-  ~SecretBytes() { Wipe(); }
+  ~SecretBytes() = default;
 
   ByteSpan Reveal() const { return bytes_; }
   std::span<std::uint8_t> RevealMutable() { return bytes_; }
@@ -35,8 +53,12 @@ class SecretBytes {
   }
 
  private:
-  void Wipe() { OPENSSL_cleanse(bytes_.data(), bytes_.size()); }
-  Bytes bytes_;
+  std::vector<std::uint8_t, SecretAllocator<std::uint8_t>> bytes_;
 };
+
+// For processes that hold keys: no core dump of this process is written, and no other process of the same user may look
+// into it; a child that is started inherits the first.  CONSILIUM_CORE_DUMPS=1 in the environment leaves everything as
+// it is, for debugging.  Call it before any key is read.
+void ForbidCoreDumps();
 
 }  // namespace consilium

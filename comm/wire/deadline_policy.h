@@ -14,6 +14,7 @@ struct DeadlinePolicy {
   Duration gather_grace;     // who contributed to the last round is given this long to reconnect
   Duration straggler_grace;  // once `sites.enough` have replied, the others are given this long
   Duration secure_stage;     // mode secure: a site's answer to a question about keys, shares or survivors
+  Duration secure_silence;   // at the site: its keys of a sum about which it is asked nothing for so long are wiped
   Duration silence;          // a site whose heartbeats stop for so long is taken for disconnected
   Duration trainer_silence;  // a trainer that reports nothing for so long is stuck, and ended
   Duration reminder;         // who is awaited is said again so often

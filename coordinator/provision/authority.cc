@@ -6,6 +6,7 @@
 
 #include "comm/base/entropy.h"
 #include "comm/base/file.h"
+#include "comm/base/secret_file.h"
 #include "privacy/pki/signer.h"
 #include "privacy/pki/utc.h"
 
@@ -80,8 +81,8 @@ StatusOr<Authority> Authority::Open(const fs::path& folder, WallTime now) {
                     " is not an authority's folder: `consilium provision PROJECT.yaml -o KITS` makes KITS/ca");
   ASSIGN_OR_RETURN(const ConfigNode node, ConfigNode::ReadFile(folder / "project.json"));
   ASSIGN_OR_RETURN(Project project, ReadProject(node));
-  ASSIGN_OR_RETURN(const std::string pem, ReadFile(folder / "ca.key"));
-  ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::FromPem(SecretBytes(Bytes(pem.begin(), pem.end()))));
+  ASSIGN_OR_RETURN(const SecretBytes pem, ReadSecretFile(folder / "ca.key"));
+  ASSIGN_OR_RETURN(PrivateKey key, PrivateKey::FromPem(pem));
   ASSIGN_OR_RETURN(const std::string certificate_pem, ReadFile(folder / "ca.crt"));
   ASSIGN_OR_RETURN(Certificate certificate, Certificate::FromPem(certificate_pem));
   if (!certificate.public_key().Matches(PublicKey::Of(key)))

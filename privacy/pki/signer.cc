@@ -2,10 +2,10 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "comm/base/file.h"
+#include "comm/base/secret_file.h"
 #include "comm/transport/kit.h"
 #include "privacy/pki/utc.h"
 
@@ -29,9 +29,7 @@ Status CheckKeyMode(const fs::path& key) {
 
 StatusOr<SigningKey> ReadKey(const fs::path& file) {
   RETURN_IF_ERROR(CheckKeyMode(file));
-  ASSIGN_OR_RETURN(std::string text, ReadFile(file, kPemBytesMax));
-  const SecretBytes pem(Bytes(text.begin(), text.end()));
-  std::fill(text.begin(), text.end(), '\0');
+  ASSIGN_OR_RETURN(const SecretBytes pem, ReadSecretFile(file, kPemBytesMax));
   StatusOr<SigningKey> key = SigningKey::FromPem(pem);
   if (!key.ok()) return Annotate(key.status(), file.string());
   return key;

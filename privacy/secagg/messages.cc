@@ -178,11 +178,17 @@ StatusOr<ShareRelease> DecodeShareRelease(ByteSpan bytes) {
   return message;
 }
 
+// Into its place at once: a buffer that grows would leave shares behind wherever it was.
 SecretBytes EncodePair(const SharePair& pair) {
-  ByteWriter writer;
-  writer.Put(pair.from), writer.Put(pair.to);
-  Put(writer, pair.mask_key), Put(writer, pair.self_mask);
-  return SecretBytes(std::move(writer).Take());
+  SecretBytes bytes(kSharePairBytes);
+  std::span<std::uint8_t> rest = bytes.RevealMutable();
+  const auto put = [&rest](const auto& value) {
+    std::memcpy(rest.data(), &value, sizeof value);
+    rest = rest.subspan(sizeof value);
+  };
+  put(pair.from), put(pair.to);
+  for (const Share* share : {&pair.mask_key, &pair.self_mask}) put(share->x), put(share->y);
+  return bytes;
 }
 
 StatusOr<SharePair> DecodePair(ByteSpan bytes) {

@@ -12,28 +12,36 @@ constexpr std::uint64_t kLimbMask = (std::uint64_t{1} << 52) - 1;
 std::uint64_t AtLeastPrime(std::uint64_t a) { return ((a - kFieldPrime) >> 63) - 1; }
 std::uint64_t ReduceOnce(std::uint64_t a) { return a - (kFieldPrime & AtLeastPrime(a)); }
 
+// Secret numbers on the stack, which nobody else would wipe.
+template <std::size_t N>
+struct SecretWords {
+  std::array<std::uint64_t, N> at{};
+  ~SecretWords() { OPENSSL_cleanse(at.data(), sizeof at); }
+};
+
 // 52-bit limbs of 256 bits, lowest first.
-std::array<std::uint64_t, kLimbs> ToLimbs(ByteSpan bytes) {
-  std::array<std::uint64_t, 4> words{};
-  std::memcpy(words.data(), bytes.data(), kSecretBytes);
-  return {words[0] & kLimbMask, (words[0] >> 52 | words[1] << 12) & kLimbMask,
-          (words[1] >> 40 | words[2] << 24) & kLimbMask, (words[2] >> 28 | words[3] << 36) & kLimbMask, words[3] >> 16};
+SecretWords<kLimbs> ToLimbs(ByteSpan bytes) {
+  SecretWords<4> words;
+  std::memcpy(words.at.data(), bytes.data(), kSecretBytes);
+  const auto& [a, b, c, d] = words.at;
+  return {{a & kLimbMask, (a >> 52 | b << 12) & kLimbMask, (b >> 40 | c << 24) & kLimbMask,
+           (c >> 28 | d << 36) & kLimbMask, d >> 16}};
 }
 
-SecretBytes FromLimbs(const std::array<std::uint64_t, kLimbs>& limbs) {
-  const std::array<std::uint64_t, 4> words = {limbs[0] | limbs[1] << 52, limbs[1] >> 12 | limbs[2] << 40,
-                                              limbs[2] >> 24 | limbs[3] << 28, limbs[3] >> 36 | limbs[4] << 16};
+SecretBytes FromLimbs(const SecretWords<kLimbs>& limbs) {
+  const auto& [a, b, c, d, e] = limbs.at;
+  const SecretWords<4> words = {{a | b << 52, b >> 12 | c << 40, c >> 24 | d << 28, d >> 36 | e << 16}};
   SecretBytes secret(kSecretBytes);
-  std::memcpy(secret.RevealMutable().data(), words.data(), kSecretBytes);
+  std::memcpy(secret.RevealMutable().data(), words.at.data(), kSecretBytes);
   return secret;
 }
 
 // Uniform in the field: 61 bits, drawn again in the one case in 2^61 that is the prime itself.
 std::uint64_t FieldElement(Entropy& entropy) {
   for (;;) {
-    std::uint64_t value = 0;
-    entropy.Fill({reinterpret_cast<std::uint8_t*>(&value), sizeof value});
-    value &= kFieldPrime;  // the low 61 bits
+    SecretWords<1> drawn;
+    entropy.Fill({reinterpret_cast<std::uint8_t*>(drawn.at.data()), sizeof drawn.at});
+    const std::uint64_t value = drawn.at[0] & kFieldPrime;  // the low 61 bits
     if (value != kFieldPrime) return value;
   }
 }
@@ -77,11 +85,11 @@ StatusOr<std::vector<Share>> Split(const SecretBytes& secret, std::size_t thresh
     return InvalidArgument("a threshold of ", threshold, " with ", xs.size(), " holders");
   std::vector<Share> shares(xs.size());
   for (std::size_t i = 0; i < xs.size(); ++i) shares[i].x = xs[i];
-  const std::array<std::uint64_t, kLimbs> limbs = ToLimbs(secret.Reveal());
+  const SecretWords<kLimbs> limbs = ToLimbs(secret.Reveal());
   SecretBytes store(threshold * sizeof(std::uint64_t));  // wiped when it dies
   auto* coefficients = reinterpret_cast<std::uint64_t*>(store.RevealMutable().data());
   for (std::size_t limb = 0; limb < kLimbs; ++limb) {
-    coefficients[0] = limbs[limb];
+    coefficients[0] = limbs.at[limb];
     for (std::size_t k = 1; k < threshold; ++k) coefficients[k] = FieldElement(entropy);
     for (Share& share : shares) {
       std::uint64_t value = 0;  // Horner
@@ -111,16 +119,16 @@ StatusOr<Rebuilder> Rebuilder::For(std::span<const ShareX> xs) {
 
 StatusOr<SecretBytes> Rebuilder::Rebuild(std::span<const Share> shares) const {
   if (shares.size() != xs_.size()) return DataLoss(shares.size(), " shares where ", xs_.size(), " are needed");
-  std::array<std::uint64_t, kLimbs> limbs{};
+  SecretWords<kLimbs> limbs;
   for (std::size_t i = 0; i < shares.size(); ++i) {
     if (shares[i].x != xs_[i]) return DataLoss("a share at ", shares[i].x, " where one at ", xs_[i], " is needed");
     for (std::size_t limb = 0; limb < kLimbs; ++limb) {
       if (shares[i].y[limb] >= kFieldPrime) return DataLoss("the share at ", xs_[i], " is not in the field");
-      limbs[limb] = FieldAdd(limbs[limb], FieldMultiply(coefficients_[i], shares[i].y[limb]));
+      limbs.at[limb] = FieldAdd(limbs.at[limb], FieldMultiply(coefficients_[i], shares[i].y[limb]));
     }
   }
-  std::uint64_t excess = limbs[kLimbs - 1] >> 48;  // 4 x 52 + 48 = 256 bits
-  for (std::size_t limb = 0; limb + 1 < kLimbs; ++limb) excess |= limbs[limb] >> 52;
+  std::uint64_t excess = limbs.at[kLimbs - 1] >> 48;  // 4 x 52 + 48 = 256 bits
+  for (std::size_t limb = 0; limb + 1 < kLimbs; ++limb) excess |= limbs.at[limb] >> 52;
   if (excess != 0) return DataLoss("the shares do not make a secret: one of them is wrong");
   return FromLimbs(limbs);
 }

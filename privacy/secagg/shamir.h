@@ -24,7 +24,8 @@ inline constexpr std::size_t kSecretBytes = 32;
 using ShareX = std::uint32_t;
 struct Share {
   ShareX x = 0;
-  std::array<std::uint64_t, kLimbs> y{};  // each < kFieldPrime
+  std::array<std::uint64_t, kLimbs> y{};  // each < kFieldPrime; wiped, because most shares are never released
+  ~Share() { OPENSSL_cleanse(y.data(), sizeof y); }
   friend bool operator==(const Share&, const Share&) = default;
 };
 
