@@ -26,13 +26,9 @@ StatusOr<secagg::NoisyOpening> OpeningOf(const SecureWork& work, ByteSpan body) 
 
 // Completes the terms.
 StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerms* terms) {
-  terms->dimension = work.elements;  // for the shape, which does not depend on it
-  ASSIGN_OR_RETURN(
-      private_sum::NoisePlan plan,
-      private_sum::PlanFor({.spec = work.privacy->spec, .rounds = work.privacy->rounds, .elements = work.elements},
-                           *terms));
-  terms->dimension = plan.coordinates();
-  terms->privacy = plan.digest();
+  ASSIGN_OR_RETURN(private_sum::NoisePlan plan,
+                   private_sum::CompleteTerms(
+                       {.spec = work.privacy->spec, .rounds = work.privacy->rounds, .elements = work.elements}, terms));
   secagg::SessionTerms lasting = *terms;
   lasting.attempt = Attempt{0};
   ASSIGN_OR_RETURN(const secagg::SessionShape shape, secagg::ShapeOf(lasting));

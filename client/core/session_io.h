@@ -146,15 +146,16 @@ struct NoisyRelease {
   double clip = 1;
   unsigned threads = 1;
 };
-// Mask the update of a finished task (privacy/secagg/vector.h) into a file, for a secure sum; answer with VectorMasked.
-// Where there is a noisy release it is paid for, durably, before the file exists (privacy/private_sum/noisy_vector.h).
+// What a masked vector holds: the update as it is (privacy/secagg/vector.h), or with noise, which is paid for, durably,
+// before the masked file exists (privacy/private_sum/noisy_vector.h).  Never null.
+using VectorContent = std::variant<std::shared_ptr<const secagg::VectorInput>, std::shared_ptr<const NoisyRelease>>;
+// Mask the update of a finished task into a file, for a secure sum; answer with VectorMasked.
 struct MaskVector {
   wire::TaskKey task;
   std::uint32_t session = 0;
   std::string update_file, masked_file;  // in the work folder
   std::shared_ptr<const secagg::MaskingSite> masks;
-  std::shared_ptr<const secagg::VectorInput> input;  // null where there is a noisy release
-  std::shared_ptr<const NoisyRelease> noisy{};
+  VectorContent content;
 };
 // Files in the work folder, and blobs, that LiveFiles() and LiveBlobs() do not name can go.
 struct Tidy {};

@@ -135,6 +135,7 @@ class SessionMachine {
   std::optional<GaveUp> WhyNoSum(const wire::Task& task, const wire::JobSpec& job) const;
   SecureWork SecureWorkOf(const WorkerFinished& done, const wire::JobSpec& job) const;
   NoisyRelease ReleaseOf(const wire::TaskKey& task, const SecureSite::Noise& noise, const Trained& trained) const;
+  VectorContent ContentOf(const wire::TaskKey& task, const SecureSite& sum, const Trained& trained) const;
   void BeginSum(const wire::SecureRequest& question, const SecureWork& work);
   void GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained);
   void NoteRefusal(const wire::TaskKey& task, std::uint32_t session, const Status& why);

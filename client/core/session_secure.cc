@@ -182,28 +182,27 @@ NoisyRelease SessionMachine::ReleaseOf(const wire::TaskKey& task, const SecureSi
           .threads = options_.mask_threads};
 }
 
+VectorContent SessionMachine::ContentOf(const wire::TaskKey& task, const SecureSite& sum,
+                                        const Trained& trained) const {
+  if (sum.noise()) return std::make_shared<const NoisyRelease>(ReleaseOf(task, *sum.noise(), trained));
+  secagg::VectorInput input{.elements = trained.secure->elements,
+                            .clip = trained.secure->clip,
+                            .cohort = sum.cohort(),
+                            .weight = trained.secure->share,
+                            .metrics = trained.metrics,
+                            .noise = RandomSecret(*options_.secure->entropy, 32),
+                            .threads = options_.mask_threads};
+  return std::make_shared<const secagg::VectorInput>(std::move(input));
+}
+
 void SessionMachine::GoOnWithSum(SecureSite* sum, const wire::SecureRequest& question, const Trained& trained) {
   sum->GoneOn(now_);
   if (question.stage == wire::SecureStage::kVector) {
     StatusOr<std::shared_ptr<const secagg::MaskingSite>> masks = sum->OpenShares(question);
     if (!masks.ok()) return RefuseSum(question.task, question.session, masks.status());
-    MaskVector mask{
-        question.task,     question.session, UpdateFile(question.task), MaskedFile(question.task, question.session),
-        *std::move(masks), nullptr};
-    if (sum->noise()) {
-      mask.noisy = std::make_shared<const NoisyRelease>(ReleaseOf(question.task, *sum->noise(), trained));
-      return actions_.push_back(std::move(mask));
-    }
-    secagg::VectorInput input{.elements = trained.secure->elements,
-                              .clip = trained.secure->clip,
-                              .cohort = sum->cohort(),
-                              .weight = trained.secure->share,
-                              .metrics = trained.metrics,
-                              .noise = SecretBytes(32),
-                              .threads = options_.mask_threads};
-    options_.secure->entropy->Fill(input.noise.RevealMutable());
-    mask.input = std::make_shared<const secagg::VectorInput>(std::move(input));
-    return actions_.push_back(std::move(mask));
+    return actions_.push_back(MaskVector{question.task, question.session, UpdateFile(question.task),
+                                         MaskedFile(question.task, question.session), *std::move(masks),
+                                         ContentOf(question.task, *sum, trained)});
   }
   if (const Status answered = sum->Answer(question); !answered.ok())
     return RefuseSum(question.task, question.session, answered);

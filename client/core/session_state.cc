@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "comm/base/json_number.h"
+#include "comm/wire/blob_json.h"
+#include "comm/wire/job_site_privacy.h"
 #include "comm/wire/preparation.h"
 
 namespace consilium::client {
@@ -36,16 +38,10 @@ Json MetricsToJson(const wire::Metrics& metrics) {
 }
 
 Json PrivacyToJson(const SitePrivacyWork& privacy) {
-  const wire::SitePrivacySpec& spec = privacy.spec;
-  return {{"epsilon", spec.epsilon},
-          {"delta", spec.delta},
-          {"clip", spec.clip},
-          {"adaptive_clip", spec.adaptive_clip},
-          {"clip_quantile", spec.clip_quantile},
-          {"noise_multiplier", spec.noise_multiplier},
-          {"accept_noise", spec.accept_noise},
-          {"rounds", privacy.rounds},
-          {"data_set", privacy.data_set}};
+  Json json = wire::SitePrivacyToJson(privacy.spec);
+  json["rounds"] = privacy.rounds;
+  json["data_set"] = privacy.data_set;
+  return json;
 }
 
 Json SecureToJson(const SecureWork& work) {
@@ -61,13 +57,9 @@ Json SecureToJson(const SecureWork& work) {
 }
 
 Json ResultToJson(const Trained& trained) {
-  Json chunks = Json::array();
-  for (const Digest& chunk : trained.update.chunks) chunks.push_back(chunk.ToHex());
-  Json json = {
-      {"update",
-       {{"digest", trained.update.digest.ToHex()}, {"bytes", trained.update.bytes}, {"chunks", std::move(chunks)}}},
-      {"weight", trained.weight},
-      {"metrics", MetricsToJson(trained.metrics)}};
+  Json json = {{"update", wire::BlobManifestToJson(trained.update)},
+               {"weight", trained.weight},
+               {"metrics", MetricsToJson(trained.metrics)}};
   if (trained.secure) json["secure"] = SecureToJson(*trained.secure);
   if (trained.released)
     json["released"] = {{"session", trained.released->session}, {"shares", ToHex(trained.released->body)}};
@@ -98,28 +90,9 @@ wire::Metrics MetricsFromJson(const Json& json) {
   return metrics;
 }
 
-StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
-  wire::BlobManifest manifest;
-  ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
-  manifest.bytes = WholeNumber<std::uint64_t>(json.at("bytes"));
-  for (const Json& chunk : json.at("chunks")) {
-    ASSIGN_OR_RETURN(const Digest digest, Digest::FromHex(chunk.get<std::string>()));
-    manifest.chunks.push_back(digest);
-  }
-  RETURN_IF_ERROR(wire::CheckManifest(manifest));
-  return manifest;
-}
-
 SitePrivacyWork PrivacyFromJson(const Json& json) {
-  return {.spec = {.enabled = true,
-                   .epsilon = json.at("epsilon").get<double>(),
-                   .delta = json.at("delta").get<double>(),
-                   .clip = json.at("clip").get<double>(),
-                   .adaptive_clip = json.at("adaptive_clip").get<bool>(),
-                   .clip_quantile = json.at("clip_quantile").get<double>(),
-                   .noise_multiplier = json.at("noise_multiplier").get<double>(),
-                   .accept_noise = json.at("accept_noise").get<bool>()},
-          .rounds = json.at("rounds").get<std::int64_t>(),
+  return {.spec = wire::SitePrivacyFromJson(json),
+          .rounds = WholeNumber<std::int64_t>(json.at("rounds")),
           .data_set = json.at("data_set").get<std::string>()};
 }
 
@@ -146,7 +119,7 @@ StatusOr<Outcome> OutcomeFromJson(const Json& json) {
   Outcome outcome{std::move(task), Evaluated{}};
   const Json& result = json.at("result");
   if (result.contains("update")) {
-    ASSIGN_OR_RETURN(wire::BlobManifest update, ManifestFromJson(result["update"]));
+    ASSIGN_OR_RETURN(wire::BlobManifest update, wire::BlobManifestFromJson(result["update"]));
     Trained trained{std::move(update), result.at("weight").get<double>(), MetricsFromJson(result.at("metrics"))};
     if (result.contains("secure")) {
       ASSIGN_OR_RETURN(trained.secure, SecureFromJson(result["secure"]));

@@ -73,8 +73,8 @@ class Client {
   void Execute(const Tidy&);
   void Execute(const Finish& action) { Stop(action.status); }
   void Execute(const MaskVector& action);
-  StatusOr<wire::BlobManifest> WriteNoisy(const MaskVector& action, const std::filesystem::path& update,
-                                          const std::filesystem::path& masked);
+  StatusOr<wire::BlobManifest> WriteMasked(const MaskVector& action, const std::filesystem::path& update,
+                                           const std::filesystem::path& masked);
   void Execute(const Report& action);
   void Stop(Status status);
   void WarnOfKit();
@@ -238,9 +238,11 @@ void Client::Execute(const Report& action) {
   if (const Status status = desk_->NoteSum(action.event, action.fields); !status.ok()) Stop(status);
 }
 
-StatusOr<wire::BlobManifest> Client::WriteNoisy(const MaskVector& action, const std::filesystem::path& update,
-                                                const std::filesystem::path& masked) {
-  const NoisyRelease& noisy = *action.noisy;
+StatusOr<wire::BlobManifest> Client::WriteMasked(const MaskVector& action, const std::filesystem::path& update,
+                                                 const std::filesystem::path& masked) {
+  if (const auto* input = std::get_if<std::shared_ptr<const secagg::VectorInput>>(&action.content))
+    return WriteMaskedFile(update, *action.masks, **input, masked);
+  const NoisyRelease& noisy = *std::get<std::shared_ptr<const NoisyRelease>>(action.content);
   ASSIGN_OR_RETURN(SecretBytes secret, accounts_.Pay(noisy));
   return WriteNoisyFile(update, *action.masks,
                         {.plan = noisy.plan,
@@ -255,9 +257,7 @@ StatusOr<wire::BlobManifest> Client::WriteNoisy(const MaskVector& action, const 
 void Client::Execute(const MaskVector& action) {
   boost::asio::post(masking_, [this, action, update = folder_.PathOf(action.update_file),
                                masked = folder_.PathOf(action.masked_file)] {
-    const StatusOr<wire::BlobManifest> manifest = action.noisy
-                                                      ? WriteNoisy(action, update, masked)
-                                                      : WriteMaskedFile(update, *action.masks, *action.input, masked);
+    const StatusOr<wire::BlobManifest> manifest = WriteMasked(action, update, masked);
     VectorMasked done{.task = action.task, .session = action.session, .status = manifest.status()};
     if (manifest.ok()) done.vector = *manifest;
     boost::asio::post(loop_, [this, done] { Step(done); });

@@ -44,14 +44,13 @@ StatusOr<SecretBytes> SiteAccounts::Pay(const NoisyRelease& release) {
   ASSIGN_OR_RETURN(SecretBytes secret, dp::OpenNoiseKey(folder, *entropy_));
   RETURN_IF_ERROR(Annotate(ledger->Charge(release.release, release.plan.mechanism()), "privacy.sites: this site"));
   ASSIGN_OR_RETURN(const double spent, ledger->Spent());
-  ASSIGN_OR_RETURN(const dp::Spending all,
-                   ledger->SpentInAllWith(dp::SkellamSum{.noise_multiplier = 1, .releases = 0}));
+  ASSIGN_OR_RETURN(const double spent_in_all, ledger->SpentInAll());
   Log(LogLevel::kInfo, "privacy_charged",
       {{"release", release.release},
        {"unit", "site, its vector replaced by zeros"},
        {"epsilon", spent},
        {"epsilon_budget", release.budget.epsilon},
-       {"epsilon_data_set", all.epsilon},
+       {"epsilon_data_set", spent_in_all},
        {"delta", release.budget.delta},
        {"noise_multiplier", release.plan.noise_multiplier},
        {"clip", release.clip}});

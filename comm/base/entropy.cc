@@ -28,6 +28,12 @@ void SeededEntropy::Fill(std::span<std::uint8_t> out) {
   for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(rng.NextU32());
 }
 
+SecretBytes RandomSecret(Entropy& entropy, std::size_t bytes) {
+  SecretBytes secret(bytes);
+  entropy.Fill(secret.RevealMutable());
+  return secret;
+}
+
 std::string RandomHex(Entropy& entropy, std::size_t bytes) {
   Bytes raw(bytes);
   entropy.Fill(raw);

@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "comm/base/secret.h"
+
 namespace consilium {
 
 // Thread-safe.
@@ -27,6 +29,7 @@ class SeededEntropy final : public Entropy {
   std::uint64_t seed_, calls_ = 0;
 };
 
+SecretBytes RandomSecret(Entropy& entropy, std::size_t bytes);
 // `bytes` random bytes as hexadecimal text.
 std::string RandomHex(Entropy& entropy, std::size_t bytes);
 

@@ -40,16 +40,20 @@ Status ResolveRecords(const ConfigNode& root, const JobSpec& job) {
 
 }  // namespace
 
+void ReadBudget(ConfigReader& reader, double* epsilon, double* delta, double* noise_multiplier) {
+  reader.Require("epsilon");
+  reader.Read("epsilon", epsilon, Between(0.01, 1000.0));
+  reader.Read("delta", delta, Between(1e-15, 0.01));
+  reader.Read("noise_multiplier", noise_multiplier, Between(0.1, 1e4));
+}
+
 void ReadPrivacy(ConfigReader& root, JobSpec* job) {
   root.ReadMap("privacy", [&](ConfigReader& privacy) {
     RecordPrivacySpec& records = job->record_privacy;
     records.enabled = privacy.Has("records");
     privacy.ReadMap("records", [&](ConfigReader& reader) {
-      reader.Require("epsilon");
-      reader.Read("epsilon", &records.epsilon, Between(0.01, 1000.0));
-      reader.Read("delta", &records.delta, Between(1e-15, 0.01));
+      ReadBudget(reader, &records.epsilon, &records.delta, &records.noise_multiplier);
       reader.Read("clip", &records.clip, Between(1e-9, 1e9));
-      reader.Read("noise_multiplier", &records.noise_multiplier, Between(0.1, 1e4));
     });
     ReadSitePrivacy(privacy, &job->site_privacy);
   });

@@ -1,6 +1,7 @@
 #include "comm/wire/job_site_privacy.h"
 
 #include "comm/wire/apply_plan.h"
+#include "comm/wire/job_privacy.h"
 
 namespace consilium::wire {
 namespace {
@@ -26,15 +27,12 @@ std::string WhyNotPrivate(const FederationSpec& federation, const JobSpec& job) 
 void ReadSitePrivacy(ConfigReader& privacy, SitePrivacySpec* sites) {
   sites->enabled = privacy.Has("sites");
   privacy.ReadMap("sites", [&](ConfigReader& reader) {
-    reader.Require("epsilon");
-    reader.Read("epsilon", &sites->epsilon, Between(0.01, 1000.0));
-    reader.Read("delta", &sites->delta, Between(1e-15, 0.01));
+    ReadBudget(reader, &sites->epsilon, &sites->delta, &sites->noise_multiplier);
     reader.Read("clip", &sites->clip, Between(kSiteClipMin, kSiteClipMax));
     reader.Read("adaptive_clip", &sites->adaptive_clip);
     reader.Read("clip_quantile", &sites->clip_quantile, Between(0.05, 0.95));
     if (reader.Has("clip_quantile") && !sites->adaptive_clip)
       reader.Refuse("clip_quantile", "nothing here without adaptive_clip: true");
-    reader.Read("noise_multiplier", &sites->noise_multiplier, Between(0.1, 1e4));
     reader.Read("accept_noise", &sites->accept_noise);
   });
 }
@@ -69,6 +67,18 @@ Json SitePrivacyToJson(const SitePrivacySpec& sites) {
   if (sites.adaptive_clip) json["clip_quantile"] = sites.clip_quantile;
   if (sites.noise_multiplier > 0) json["noise_multiplier"] = sites.noise_multiplier;
   return json;
+}
+
+SitePrivacySpec SitePrivacyFromJson(const Json& json) {
+  const SitePrivacySpec defaults;
+  return {.enabled = true,
+          .epsilon = json.at("epsilon").get<double>(),
+          .delta = json.at("delta").get<double>(),
+          .clip = json.at("clip").get<double>(),
+          .adaptive_clip = json.at("adaptive_clip").get<bool>(),
+          .clip_quantile = json.value("clip_quantile", defaults.clip_quantile),
+          .noise_multiplier = json.value("noise_multiplier", defaults.noise_multiplier),
+          .accept_noise = json.at("accept_noise").get<bool>()};
 }
 
 }  // namespace consilium::wire

@@ -128,19 +128,16 @@ StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>&
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
                              .min_cohort = state_.plan().min_cohort};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
-  if (!state_.plan().site_privacy.enabled) return terms;
-  ASSIGN_OR_RETURN(const private_sum::NoisePlan plan, private_sum::PlanFor(SiteTermsOf(), terms));
-  terms.dimension = plan.coordinates();
-  terms.privacy = plan.digest();
+  if (state_.plan().site_privacy.enabled) RETURN_IF_ERROR(private_sum::CompleteTerms(SiteTermsOf(), &terms).status());
   return terms;
 }
 
 void JobMachine::OpenSession(const std::vector<SiteName>& cohort) {
   const std::uint32_t number = state_.sessions_opened() + 1;
-  StatusOr<secagg::SessionTerms> terms = TermsFor(cohort, number);
-  StatusOr<SecureSession> session =
-      terms.ok() ? SecureSession::Open(*std::move(terms), std::max<std::size_t>(state_.plan().sites_min, 3))
-                 : StatusOr<SecureSession>(terms.status());
+  StatusOr<SecureSession> session = [&]() -> StatusOr<SecureSession> {
+    ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number));
+    return SecureSession::Open(std::move(terms), std::max<std::size_t>(state_.plan().sites_min, 3));
+  }();
   if (!session.ok())
     return FinishJob(StatusCode::kFailed,
                      Concat("round ", state_.round(), " cannot be summed in secret: ", session.status().message()));

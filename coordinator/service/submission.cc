@@ -6,6 +6,7 @@
 #include "comm/base/file.h"
 #include "comm/base/json_number.h"
 #include "comm/base/suggest.h"
+#include "comm/wire/blob_json.h"
 #include "coordinator/core/job_machine.h"
 #include "coordinator/strategies/models_on_disk.h"
 
@@ -42,30 +43,12 @@ StatusOr<std::vector<SiteName>> SitesOf(const wire::JobSpec& job, const std::vec
   return sites;
 }
 
-Json ManifestToJson(const wire::BlobManifest& manifest) {
-  Json json = {{"digest", manifest.digest.ToHex()}, {"bytes", manifest.bytes}, {"chunks", Json::array()}};
-  for (const Digest& chunk : manifest.chunks) json["chunks"].push_back(chunk.ToHex());
-  return json;
-}
-
-StatusOr<wire::BlobManifest> ManifestFromJson(const Json& json) {
-  wire::BlobManifest manifest;
-  ASSIGN_OR_RETURN(manifest.digest, Digest::FromHex(json.at("digest").get<std::string>()));
-  manifest.bytes = WholeNumber<std::uint64_t>(json.at("bytes"));
-  for (const Json& chunk : json.at("chunks")) {
-    ASSIGN_OR_RETURN(Digest digest, Digest::FromHex(chunk.get<std::string>()));
-    manifest.chunks.push_back(digest);
-  }
-  RETURN_IF_ERROR(wire::CheckManifest(manifest));
-  return manifest;
-}
-
 StatusOr<Submission> SubmissionFromJson(const Json& json) {
   Submission submission;
   submission.job = JobId(json.at("job").get<std::string>());
   submission.job_json = json.at("job_json").get<std::string>();
   for (const Json& site : json.at("sites")) submission.sites.emplace_back(site.get<std::string>());
-  ASSIGN_OR_RETURN(submission.model, ManifestFromJson(json.at("model")));
+  ASSIGN_OR_RETURN(submission.model, wire::BlobManifestFromJson(json.at("model")));
   submission.priority = WholeNumber<std::int32_t>(json.at("priority"));
   submission.sequence = WholeNumber<std::uint64_t>(json.at("sequence"));
   submission.by = json.at("by").get<std::string>();
@@ -103,7 +86,7 @@ Status WriteSubmission(const JobFolder& folder, const Submission& submission) {
   Json json = {{"job", submission.job.value()},
                {"job_json", submission.job_json},
                {"sites", NamesJson(submission.sites)},
-               {"model", ManifestToJson(submission.model)},
+               {"model", wire::BlobManifestToJson(submission.model)},
                {"priority", submission.priority},
                {"sequence", submission.sequence},
                {"by", submission.by},

@@ -8,6 +8,8 @@
 namespace consilium::crypto {
 namespace {
 
+constexpr std::size_t kSeedBytes = 32;
+
 using ContextPtr = std::unique_ptr<EVP_PKEY_CTX, Freer<&EVP_PKEY_CTX_free>>;
 using DigestPtr = std::unique_ptr<EVP_MD_CTX, Freer<&EVP_MD_CTX_free>>;
 
@@ -28,15 +30,9 @@ KeyPtr PublicKey(int type, const RawPublicKey& bytes) {
   return KeyPtr(EVP_PKEY_new_raw_public_key(type, nullptr, bytes.data(), bytes.size()));
 }
 
-SecretBytes NewSeed(Entropy& entropy) {
-  SecretBytes seed(32);
-  entropy.Fill(seed.RevealMutable());
-  return seed;
-}
-
 Status CheckSeed(const SecretBytes& seed) {
   const std::size_t size = seed.Reveal().size();
-  return size == 32 ? Status() : InvalidArgument("a key's seed has ", size, " bytes, expected 32");
+  return size == kSeedBytes ? Status() : InvalidArgument("a key's seed has ", size, " bytes, expected ", kSeedBytes);
 }
 
 }  // namespace
@@ -44,7 +40,7 @@ Status CheckSeed(const SecretBytes& seed) {
 AgreementKey::AgreementKey(std::shared_ptr<EVP_PKEY> key) : key_(std::move(key)), public_(PublicOf(key_.get())) {}
 
 AgreementKey AgreementKey::Generate(Entropy& entropy) {
-  return AgreementKey(KeyFromSeed(EVP_PKEY_X25519, NewSeed(entropy)));
+  return AgreementKey(KeyFromSeed(EVP_PKEY_X25519, RandomSecret(entropy, kSeedBytes)));
 }
 
 StatusOr<AgreementKey> AgreementKey::FromSeed(const SecretBytes& seed) {
@@ -69,7 +65,7 @@ StatusOr<SecretBytes> AgreementKey::Agree(const RawPublicKey& peer) const {
 SigningKey::SigningKey(std::shared_ptr<EVP_PKEY> key) : key_(std::move(key)), public_(PublicOf(key_.get())) {}
 
 SigningKey SigningKey::Generate(Entropy& entropy) {
-  return SigningKey(KeyFromSeed(EVP_PKEY_ED25519, NewSeed(entropy)));
+  return SigningKey(KeyFromSeed(EVP_PKEY_ED25519, RandomSecret(entropy, kSeedBytes)));
 }
 
 StatusOr<SigningKey> SigningKey::FromSeed(const SecretBytes& seed) {

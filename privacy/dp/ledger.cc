@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "comm/base/json.h"
+#include "comm/base/json_number.h"
 #include "privacy/dp/discrete.h"
 #include "privacy/dp/pld.h"
 #include "privacy/dp/rdp.h"
@@ -12,6 +13,7 @@ namespace consilium::dp {
 namespace {
 
 constexpr char kFormat[] = "consilium privacy ledger 1";
+constexpr SampledGaussian kNothing = {.steps = 0};
 
 // Releases of one kind are one entry with the sum of their steps: the accountant's work grows with kinds only.
 struct Releases {
@@ -91,11 +93,11 @@ Mechanism FromJson(const Json& json) {
   if (json.contains("levels"))
     return SkellamSum{.noise_multiplier = json.at("noise_multiplier").get<double>(),
                       .levels = json.at("levels").get<double>(),
-                      .dimension = json.at("dimension").get<std::int64_t>(),
-                      .releases = json.at("releases").get<std::int64_t>()};
+                      .dimension = WholeNumber<std::int64_t>(json.at("dimension")),
+                      .releases = WholeNumber<std::int64_t>(json.at("releases"))};
   return SampledGaussian{.noise_multiplier = json.at("noise_multiplier").get<double>(),
                          .sampling_rate = json.at("sampling_rate").get<double>(),
-                         .steps = json.at("steps").get<std::int64_t>()};
+                         .steps = WholeNumber<std::int64_t>(json.at("steps"))};
 }
 
 }  // namespace
@@ -138,7 +140,12 @@ Status Ledger::Write() const {
 }
 
 StatusOr<double> Ledger::Spent() const {
-  ASSIGN_OR_RETURN(const Spending spending, SpentWith(SampledGaussian{.steps = 0}));
+  ASSIGN_OR_RETURN(const Spending spending, SpentWith(kNothing));
+  return spending.epsilon;
+}
+
+StatusOr<double> Ledger::SpentInAll() const {
+  ASSIGN_OR_RETURN(const Spending spending, SpentInAllWith(kNothing));
   return spending.epsilon;
 }
 

@@ -46,7 +46,8 @@ class Ledger {
   StatusOr<Spending> SpentWith(const Mechanism& mechanism) const;
   // By Rényi's accountant alone: quicker, and never below.
   StatusOr<double> RenyiWith(const Mechanism& mechanism) const;
-  // The same as SpentWith() of all releases, whatever their names.
+  // The same as Spent() and SpentWith() of all releases, whatever their names.
+  StatusOr<double> SpentInAll() const;
   StatusOr<Spending> SpentInAllWith(const Mechanism& mechanism) const;
 
   // Would Charge() be within the budget?  The same errors; nothing is charged.

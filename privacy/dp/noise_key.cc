@@ -14,8 +14,7 @@ StatusOr<SecretBytes> OpenNoiseKey(const fs::path& folder, Entropy& entropy) {
   const fs::path path = folder / "noise.key";
   std::error_code error;
   if (!fs::exists(path, error)) {
-    SecretBytes key(kKeyBytes);
-    entropy.Fill(key.RevealMutable());
+    SecretBytes key = RandomSecret(entropy, kKeyBytes);
     RETURN_IF_ERROR(MakeDirectories(folder));
     RETURN_IF_ERROR(WriteFileAtomic(path, key.Reveal(), 0600));
     return key;

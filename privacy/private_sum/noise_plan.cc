@@ -129,6 +129,14 @@ StatusOr<NoisePlan> PlanFor(const SiteTerms& terms, const secagg::SessionTerms& 
   return Plan(terms, session.cohort.size(), shape.survivors_min - session.corrupt);
 }
 
+StatusOr<NoisePlan> CompleteTerms(const SiteTerms& terms, secagg::SessionTerms* session) {
+  session->dimension = terms.elements;  // for the shape, which does not depend on it
+  ASSIGN_OR_RETURN(NoisePlan plan, PlanFor(terms, *session));
+  session->dimension = plan.coordinates();
+  session->privacy = plan.digest();
+  return plan;
+}
+
 StatusOr<NoisePlan> PlanForSites(const SiteTerms& terms, std::size_t sites, std::size_t min_cohort) {
   const std::size_t corrupt = secagg::DefaultCorrupt(sites);
   ASSIGN_OR_RETURN(const secagg::CompleteThreshold threshold, secagg::ThresholdFor(sites, corrupt));

@@ -68,7 +68,9 @@ struct NoisePlan {
 // `session`: cohort, min_cohort and corrupt are used.  Errors: InvalidArgument: those of NoiseMultiplierFor and of
 // secagg::ShapeOf; a sum that could leave the ring.
 StatusOr<NoisePlan> PlanFor(const SiteTerms& terms, const secagg::SessionTerms& session);
-// The same for a cohort of so many sites, before anybody has met.
+// The same, and writes what follows from the plan into the session's terms: their dimension and `privacy`.
+StatusOr<NoisePlan> CompleteTerms(const SiteTerms& terms, secagg::SessionTerms* session);
+// As PlanFor for a cohort of so many sites, before anybody has met.
 StatusOr<NoisePlan> PlanForSites(const SiteTerms& terms, std::size_t sites, std::size_t min_cohort);
 
 // For people, before a job begins.  Errors: InvalidArgument when there is more than ten times as much noise as there

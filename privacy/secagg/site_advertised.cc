@@ -2,18 +2,9 @@
 #include "privacy/secagg/site.h"
 
 namespace consilium::secagg {
-namespace {
-
-SecretBytes FreshSeed(Entropy& entropy) {
-  SecretBytes seed(kSecretBytes);
-  entropy.Fill(seed.RevealMutable());
-  return seed;
-}
-
-}  // namespace
 
 StatusOr<AdvertisedSite> AdvertisedSite::Begin(SiteViewPtr view, Entropy& entropy) {
-  SecretBytes mask_seed = FreshSeed(entropy);
+  SecretBytes mask_seed = RandomSecret(entropy, kSecretBytes);
   ASSIGN_OR_RETURN(crypto::AgreementKey mask, crypto::AgreementKey::FromSeed(mask_seed));
   crypto::AgreementKey channel = crypto::AgreementKey::Generate(entropy);
   return AdvertisedSite(std::move(view), entropy, std::move(mask_seed), std::move(channel), std::move(mask));
@@ -24,7 +15,7 @@ AdvertisedSite::AdvertisedSite(SiteViewPtr view, Entropy& entropy, SecretBytes m
     : view_(std::move(view)),
       entropy_(&entropy),
       mask_seed_(std::move(mask_seed)),
-      self_mask_(FreshSeed(entropy)),
+      self_mask_(RandomSecret(entropy, kSecretBytes)),
       channel_(std::move(channel)),
       mask_(std::move(mask)) {
   advert_ = {.place = view_->place,

@@ -37,12 +37,6 @@ double AccuracyOf(ImageClassifier& model, const Images& images) {
   return model->forward(images.pixels).argmax(1).eq(images.labels).to(torch::kFloat64).mean().item<double>();
 }
 
-SecretBytes FreshSecret() {
-  SecretBytes secret(32);
-  SystemEntropy().Fill(secret.RevealMutable());
-  return secret;
-}
-
 struct Row {
   double accuracy = 0;
   dp::AuditResult audit;
@@ -57,14 +51,14 @@ StatusOr<Row> Train(const Images* cases, const Images& held_out, std::int64_t st
   std::vector<std::pair<std::string, torch::Tensor>> named;
   for (const auto& item : model->named_parameters()) named.emplace_back(item.key(), item.value());
   NesterovSgd sgd(named, {.momentum = kMomentum, .weight_decay = 0});
-  Canaries canaries({.count = kCanaries, .clip = kClip}, FreshSecret());
+  Canaries canaries({.count = kCanaries, .clip = kClip}, RandomSecret(SystemEntropy(), 32));
   std::vector<torch::Tensor> parameters = model->parameters();
   parameters.insert(parameters.end(), canaries.parameters().begin(), canaries.parameters().end());
   const std::int64_t count = cases == nullptr ? 1 : cases->size();
   PrivateGradient gradient(
       parameters,
       {.clip = kClip, .noise_multiplier = noise_multiplier, .expected_records = static_cast<double>(count)});
-  const SecretBytes secret = FreshSecret();
+  const SecretBytes secret = RandomSecret(SystemEntropy(), 32);
   dp::NoiseSource sample(secret, "cases"), noise(secret, "noise");
   for (std::int64_t step = 0; step < steps; ++step) {
     if (cases != nullptr) {

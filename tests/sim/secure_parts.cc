@@ -19,7 +19,7 @@ std::map<SiteName, crypto::RawPublicKey> RosterOf(const Scenario& scenario) {
 StatusOr<Bytes> MaskInMemory(const client::MaskVector& action, const Model& delta) {
   Bytes words;
   RETURN_IF_ERROR(secagg::MaskVector(
-                      *action.masks, *action.input,
+                      *action.masks, *std::get<std::shared_ptr<const secagg::VectorInput>>(action.content),
                       [&](std::uint64_t begin, std::span<float> out) {
                         std::copy_n(delta.begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
                         return Status();

@@ -16,9 +16,7 @@ StatusOr<std::unique_ptr<RunPrivacy>> RunPrivacy::Open(const Options& options, T
 
 Status RunPrivacy::Begin(std::int64_t done, std::int64_t total) {
   name_ = Concat("run-", RandomHex(*options_.entropy, 8));
-  SecretBytes secret(32);
-  options_.entropy->Fill(secret.RevealMutable());
-  trainer_->SetNoise(secret, name_);
+  trainer_->SetNoise(RandomSecret(*options_.entropy, 32), name_);
   paid_ = done;
   ASSIGN_OR_RETURN(const std::int64_t within, account_.StepsWithin(total - done));
   last_ = done + within;

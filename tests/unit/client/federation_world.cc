@@ -416,23 +416,24 @@ class World {
       words.append(reinterpret_cast<const char*>(piece.data()), piece.size_bytes());
       return Status();
     };
-    EXPECT_EQ(mask.noisy != nullptr, Noisy());
     Status made;
-    if (mask.noisy) {
-      const bool paid = site->charges.contains(mask.noisy->release);
+    if (Noisy()) {
+      const NoisyRelease& noisy = *std::get<std::shared_ptr<const NoisyRelease>>(mask.content);
+      const bool paid = site->charges.contains(noisy.release);
       if (!paid && options_.releases_max > 0 && site->charges.size() == options_.releases_max)
         return {mask.task, mask.session, PrivacyBudget("the account is empty"), {}};
-      site->charges.insert(mask.noisy->release);
-      site->noisy[mask.masked_file] = mask.noisy->release;
+      site->charges.insert(noisy.release);
+      site->noisy[mask.masked_file] = noisy.release;
       made = private_sum::MaskNoisyVector(*mask.masks,
-                                          {.plan = mask.noisy->plan,
-                                           .clip = mask.noisy->clip,
+                                          {.plan = noisy.plan,
+                                           .clip = noisy.clip,
                                            .secret = SecretBytes(Bytes(32, SecretOf(*site))),
-                                           .release = mask.noisy->release},
+                                           .release = noisy.release},
                                           read, write)
                  .status();
     } else {
-      made = secagg::MaskVector(*mask.masks, *mask.input, read, write).status();
+      const auto& input = *std::get<std::shared_ptr<const secagg::VectorInput>>(mask.content);
+      made = secagg::MaskVector(*mask.masks, input, read, write).status();
     }
     site->files[mask.masked_file] = words;
     return {mask.task, mask.session, made, ManifestOf(words)};

@@ -10,12 +10,6 @@
 namespace consilium::secagg {
 namespace {
 
-SecretBytes RandomSecret(Entropy& entropy) {
-  SecretBytes secret(kSecretBytes);
-  entropy.Fill(secret.RevealMutable());
-  return secret;
-}
-
 std::vector<ShareX> Points(std::size_t count) {
   std::vector<ShareX> xs(count);
   std::iota(xs.begin(), xs.end(), ShareX{1});
@@ -53,7 +47,7 @@ TEST(Shamir, AnySubsetOfThresholdSharesRebuildsTheSecret) {
   SeededEntropy entropy(1);
   for (std::size_t holders = 1; holders <= 6; ++holders) {
     for (std::size_t threshold = 1; threshold <= holders; ++threshold) {
-      const SecretBytes secret = RandomSecret(entropy);
+      const SecretBytes secret = RandomSecret(entropy, kSecretBytes);
       const std::vector<Share> shares = Split(secret, threshold, Points(holders), entropy).value();
       for (unsigned subset = 0; subset < 1u << holders; ++subset) {
         std::vector<Share> some;
@@ -98,7 +92,7 @@ TEST(Shamir, FewerSharesThanTheThresholdDoNotRebuild) {
   SeededEntropy entropy(5);
   int rebuilt = 0;
   for (int i = 0; i < 200; ++i) {
-    const SecretBytes secret = RandomSecret(entropy);
+    const SecretBytes secret = RandomSecret(entropy, kSecretBytes);
     std::vector<Share> shares = Split(secret, 3, Points(5), entropy).value();
     shares.resize(2);
     const StatusOr<SecretBytes> wrong = Rebuild(shares);
@@ -111,7 +105,7 @@ TEST(Shamir, AWrongShareIsNoticedOrGivesAnotherSecret) {
   SeededEntropy entropy(6);
   int noticed = 0;
   for (int i = 0; i < 200; ++i) {
-    const SecretBytes secret = RandomSecret(entropy);
+    const SecretBytes secret = RandomSecret(entropy, kSecretBytes);
     std::vector<Share> shares = Split(secret, 3, Points(3), entropy).value();
     std::uint64_t& wrong_limb = shares[1].y[static_cast<std::size_t>(i % 5)];
     wrong_limb = FieldAdd(wrong_limb, FieldMultiply(static_cast<std::uint64_t>(i + 1), 0x123456789abcdef));
@@ -124,7 +118,7 @@ TEST(Shamir, AWrongShareIsNoticedOrGivesAnotherSecret) {
 
 TEST(Shamir, BadArgumentsAndBadSharesAreRefused) {
   SeededEntropy entropy(7);
-  const SecretBytes secret = RandomSecret(entropy);
+  const SecretBytes secret = RandomSecret(entropy, kSecretBytes);
   EXPECT_FALSE(Split(SecretBytes(31), 1, Points(1), entropy).ok());
   EXPECT_FALSE(Split(secret, 0, Points(3), entropy).ok());
   EXPECT_FALSE(Split(secret, 4, Points(3), entropy).ok());

@@ -27,14 +27,12 @@ struct RealSum {
   // A site's whole part, in process.
   StatusOr<std::vector<std::uint32_t>> Masked(const MaskingSite& site, std::size_t i) {
     std::vector<std::uint32_t> words;
-    SecretBytes noise(32);
-    cohort.entropy.Fill(noise.RevealMutable());
     VectorInput input{.elements = elements,
                       .clip = cohort.terms.clip,
                       .cohort = cohort.terms.cohort.size(),
                       .weight = weights[i],
                       .metrics = metrics[i],
-                      .noise = std::move(noise),
+                      .noise = RandomSecret(cohort.entropy, 32),
                       .threads = 2};
     const StatusOr<std::uint64_t> clipped = MaskVector(
         site, input,
