@@ -75,7 +75,6 @@ Status PredictFile(const datasets::CaseFiles& files, const ModelCard& card,
                    std::span<const std::shared_ptr<SegmentationModel>> networks, const SlidingWindowOptions& window,
                    const fs::path& output) {
   ASSIGN_OR_RETURN(const datasets::Image image, datasets::ReadCaseImage(files, card.input().channels));
-  RETURN_IF_ERROR(datasets::RequireSpacing(files.id, image.geometry.spacing, card.spacing));
   ASSIGN_OR_RETURN(const datasets::PreparedCase prepared,
                    datasets::PrepareCase(files.id, image, std::nullopt, PrepareOptionsOf(card)));
   ASSIGN_OR_RETURN(const datasets::LabelMap labels, PredictCase(networks, prepared, window));
@@ -137,7 +136,7 @@ StatusOr<datasets::LabelMap> PredictCase(std::span<const std::shared_ptr<Segment
     return networks.size() == 1 ? sum : sum / static_cast<double>(networks.size());
   };
   ASSIGN_OR_RETURN(const torch::Tensor logits, SlidingWindowLogits(prepared, mean_logits, options));
-  ASSIGN_OR_RETURN(const std::vector<std::int16_t> labels, LabelsFromLogits(logits));
+  ASSIGN_OR_RETURN(const std::vector<std::int16_t> labels, LabelsFromLogits(logits, datasets::GridToSource(prepared)));
   return datasets::RestoreGrid(prepared, labels);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "datasets/resample/resampled_argmax.h"
 #include "trainer/inference/tiles.h"
 #include "trainer/models/torch_guard.h"
 
@@ -122,8 +123,13 @@ StatusOr<Tensor> SlidingWindowLogits(const datasets::PreparedCase& prepared, con
   });
 }
 
-StatusOr<std::vector<std::int16_t>> LabelsFromLogits(const Tensor& logits) {
+StatusOr<std::vector<std::int16_t>> LabelsFromLogits(const Tensor& logits, const datasets::ResampleGrid& grid) {
   return GuardTorch("choosing labels", [&] {
+    if (grid.from != grid.to) {
+      const Tensor values = logits.to(torch::kCPU).contiguous();
+      return datasets::ResampledArgmax({values.data_ptr<float>(), static_cast<std::size_t>(values.numel())}, grid,
+                                       static_cast<unsigned>(at::get_num_threads()));
+    }
     const Tensor labels = logits.argmax(0).to(torch::kInt16).to(torch::kCPU).contiguous();
     const std::int16_t* begin = labels.data_ptr<std::int16_t>();
     return std::vector<std::int16_t>(begin, begin + labels.numel());

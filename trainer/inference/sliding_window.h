@@ -29,7 +29,8 @@ struct SlidingWindowOptions {
 StatusOr<torch::Tensor> SlidingWindowLogits(const datasets::PreparedCase& prepared, const TilePredictor& predict,
                                             const SlidingWindowOptions& options);
 
-// The class of the largest logit (the first of equals) for each voxel: [z, y, x].
-StatusOr<std::vector<std::int16_t>> LabelsFromLogits(const torch::Tensor& logits);
+// The class of the largest logit (the first of equals) for each voxel of `grid.to`: [z, y, x].  `logits`: [K, z, y, x]
+// on `grid.from`; where the two differ logits are interpolated, not labels (datasets/resample/resampled_argmax.h).
+StatusOr<std::vector<std::int16_t>> LabelsFromLogits(const torch::Tensor& logits, const datasets::ResampleGrid& grid);
 
 }  // namespace consilium::trainer

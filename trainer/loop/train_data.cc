@@ -37,12 +37,6 @@ StatusOr<TrainData> LoadTrainData(const wire::JobSpec& job, const fs::path& data
   ASSIGN_OR_RETURN(data.split, SplitOf(data.dataset, job.data.fold));
   ASSIGN_OR_RETURN(data.prepare, PrepareOptionsOf(job, data.dataset.description));
   ASSIGN_OR_RETURN(data.train, datasets::LoadPreparedCases(data.dataset, data.split.train, data.prepare));
-  if (!job.data.spacing.empty() && !data.train.empty()) {
-    datasets::Spacing3 planned = data.train.front().geometry.spacing;  // a flat plan says nothing of z
-    std::copy(job.data.spacing.begin(), job.data.spacing.end(),
-              planned.end() - static_cast<std::ptrdiff_t>(job.data.spacing.size()));
-    RETURN_IF_ERROR(datasets::RequireSpacing(data.train.front().id, data.train.front().geometry.spacing, planned));
-  }
   ASSIGN_OR_RETURN(data.validation, datasets::LoadPreparedCases(data.dataset, data.split.validation, data.prepare));
   return data;
 }

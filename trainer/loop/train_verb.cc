@@ -103,8 +103,7 @@ Status Training::Prepare() {
   StatusOr<TrainData> data = LoadTrainData(job_, arguments_.data);
   RETURN_IF_ERROR(Agree(data.status()));
   data_ = *std::move(data);
-  card_ =
-      MakeModelCard(job_, job_.model, data_.dataset.description, data_.prepare, data_.train.front().geometry.spacing);
+  card_ = MakeModelCard(job_, job_.model, data_.dataset.description, data_.prepare, data_.train.front().spacing);
   if (!arguments_.trace.empty()) trace_ = std::make_unique<collective::OverlapTrace>(communicator_->rank());
   TrainerOptions options;
   options.job = job_;

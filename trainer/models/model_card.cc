@@ -187,13 +187,19 @@ datasets::PrepareOptions PrepareOptionsOf(const ModelCard& card) {
   options.normalization = card.normalization;
   options.normalize_inside_mask_only = card.normalize_inside_mask_only;
   options.ct = card.ct;
+  const bool is_flat = card.model.patch_size.size() == 2;
+  options.spacing.assign(card.spacing.begin() + (is_flat ? 1 : 0), card.spacing.end());
   return options;
 }
 
 StatusOr<datasets::PrepareOptions> PrepareOptionsOf(const wire::JobSpec& job,
                                                     const datasets::DatasetDescription& description) {
   const std::vector<wire::ChannelNormalization>& planned = job.data.normalization;
-  if (planned.empty()) return datasets::PrepareOptionsFor(description);
+  if (planned.empty()) {
+    ASSIGN_OR_RETURN(datasets::PrepareOptions options, datasets::PrepareOptionsFor(description));
+    options.spacing = job.data.spacing;
+    return options;
+  }
   if (planned.size() != description.channel_names.size())
     return InvalidArgument("data.normalization is for ", planned.size(), " channels, but ", job.data.dataset, " has ",
                            description.channel_names.size(), "; plan with this data set");
@@ -210,6 +216,7 @@ StatusOr<datasets::PrepareOptions> PrepareOptionsOf(const wire::JobSpec& job,
     inside_mask = channel.inside_mask;
   }
   options.normalize_inside_mask_only = inside_mask.value_or(false);
+  options.spacing = job.data.spacing;
   const auto is_ct = [](Normalization scheme) { return scheme == Normalization::kCt; };
   if (std::none_of(options.normalization.begin(), options.normalization.end(), is_ct)) options.ct.clear();
   return options;

@@ -23,7 +23,7 @@ struct ModelCard {
   std::vector<datasets::Normalization> normalization;        // one a channel
   bool normalize_inside_mask_only = false;
   std::vector<datasets::CtIntensities> ct;  // one a channel where one is CTNormalization; else empty
-  datasets::Spacing3 spacing{1, 1, 1};      // mm, of the training cases
+  datasets::Spacing3 spacing{1, 1, 1};      // mm, of the prepared training cases; z says nothing where patches are flat
   wire::ModelSpec model;                    // resolved: strides and kernels filled in
 
   // Axes of the patch that training mirrored and prediction may mirror too: 0..dimension-1, or empty.
@@ -32,7 +32,7 @@ struct ModelCard {
   ModelInput input() const;
 };
 
-// From the data set, its preparation and the resolved job (ResolveModel).  `spacing`: of the first training case.
+// From the data set, its preparation and the resolved job (ResolveModel).  `spacing`: of the first prepared case.
 ModelCard MakeModelCard(const wire::JobSpec& job, const wire::ModelSpec& resolved,
                         const datasets::DatasetDescription& description, const datasets::PrepareOptions& prepare,
                         const datasets::Spacing3& spacing);
@@ -49,7 +49,7 @@ StatusOr<ModelCard> ReadModelCard(const std::filesystem::path& run);
 datasets::DatasetDescription DescriptionOf(const ModelCard& card);
 datasets::PrepareOptions PrepareOptionsOf(const ModelCard& card);
 
-// As the job's plans say; where it has none, as the channels' names do.
+// As the job's plans say; where it has none, as the channels' names do.  Spacing: data.spacing.
 StatusOr<datasets::PrepareOptions> PrepareOptionsOf(const wire::JobSpec& job,
                                                     const datasets::DatasetDescription& description);
 

@@ -25,7 +25,8 @@ StatusOr<LoadedModel> LoadModel(const EvaluationTask& task, const datasets::RawD
   ASSIGN_OR_RETURN(const datasets::Image first,
                    datasets::ReadCaseImage(dataset.cases.front(), dataset.description.num_channels()));
   LoadedModel model;
-  model.card = MakeModelCard(task.job, resolved, dataset.description, prepare, first.geometry.spacing);
+  model.card = MakeModelCard(task.job, resolved, dataset.description, prepare,
+                             datasets::PreparedSpacing(first.geometry.spacing, prepare));
   ASSIGN_OR_RETURN(model.network,
                    MakeModel(resolved, model.card.input(), static_cast<std::uint64_t>(task.job.train.seed)));
   if (task.gang.rank() == 0) RETURN_IF_ERROR(ImportParameters(task.weights, *model.network));
@@ -45,7 +46,6 @@ Status ShareWeights(collective::Communicator& gang, SegmentationModel& network) 
 StatusOr<std::vector<LabelCounts>> EvaluateCase(const datasets::CaseFiles& files, const LoadedModel& model,
                                                 const std::vector<std::int16_t>& labels, const fs::path& prediction) {
   ASSIGN_OR_RETURN(const datasets::Image image, datasets::ReadCaseImage(files, model.card.input().channels));
-  RETURN_IF_ERROR(datasets::RequireSpacing(files.id, image.geometry.spacing, model.card.spacing));
   ASSIGN_OR_RETURN(const datasets::LabelMap truth, datasets::ReadLabels(files.label));
   ASSIGN_OR_RETURN(const datasets::PreparedCase prepared,
                    datasets::PrepareCase(files.id, image, std::nullopt, PrepareOptionsOf(model.card)));

@@ -32,9 +32,12 @@ class LoadCasesTest : public ::testing::Test {
     ASSERT_TRUE(WriteImage(folder_.path() / "imagesTr" / (id + "_0000.nii"), image).ok());
     ASSERT_TRUE(WriteLabels(folder_.path() / "labelsTr" / (id + ".nii"), labels).ok());
   }
-  StatusOr<std::vector<PreparedCase>> Load(const std::vector<std::string>& ids) const {
+  StatusOr<std::vector<PreparedCase>> Load(const std::vector<std::string>& ids,
+                                           const std::vector<double>& spacing = {}) const {
     const RawDataset dataset = *OpenRawDataset(folder_.path());
-    return LoadPreparedCases(dataset, ids, *PrepareOptionsFor(dataset.description));
+    PrepareOptions options = *PrepareOptionsFor(dataset.description);
+    options.spacing = spacing;
+    return LoadPreparedCases(dataset, ids, options);
   }
   consilium::testing::ScratchFolder folder_;
 };
@@ -47,12 +50,17 @@ TEST_F(LoadCasesTest, CasesComeInTheOrderAsked) {
   EXPECT_EQ((*cases)[1].class_locations[0].size(), 4U);
 }
 
-TEST_F(LoadCasesTest, DifferentSpacingsAreRefusedBecauseResamplingIsNotBuilt) {
-  WriteCase("b", {1, 1, 1.05});
+TEST_F(LoadCasesTest, SpacingsThatDifferByMoreThanOnePercentNeedOneToResampleTo) {
+  EXPECT_TRUE(Load({"a", "b"}).ok()) << "0.5 %";
+  WriteCase("b", {1, 1, 2});
   const auto cases = Load({"a", "b"});
-  EXPECT_EQ(cases.code(), StatusCode::kUnimplemented);
-  EXPECT_THAT(cases.status().message(), HasSubstr("case b has voxels of 1 x 1 x 1.05 mm"));
-  EXPECT_THAT(cases.status().message(), HasSubstr("resampling is not built yet"));
+  EXPECT_EQ(cases.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(cases.status().message(), HasSubstr("case b has voxels of 1 x 1 x 2 mm"));
+  EXPECT_THAT(cases.status().message(), HasSubstr("data.spacing"));
+  const auto resampled = Load({"a", "b"}, {1, 1, 1});
+  ASSERT_TRUE(resampled.ok()) << resampled.status();
+  EXPECT_EQ((*resampled)[0].shape, (Shape3{2, 2, 2}));
+  EXPECT_EQ((*resampled)[1].shape, (Shape3{2, 2, 4}));
 }
 
 TEST_F(LoadCasesTest, AMissingCaseOrLabelIsNamed) {

@@ -130,12 +130,69 @@ TEST(PreparedCaseTest, OptionsFollowTheDescriptionAndCtAsksForPlans) {
   EXPECT_EQ(PrepareOptionsFor(description).code(), StatusCode::kFailedPrecondition);
 }
 
-TEST(PreparedCaseTest, SpacingsMayDifferByOnePercent) {
-  EXPECT_TRUE(RequireSpacing("x", {1.009, 1, 1}, {1, 1, 1}).ok());
-  const Status status = RequireSpacing("x", {1.02, 1, 1}, {1, 1, 1});
-  EXPECT_EQ(status.code(), StatusCode::kUnimplemented);
-  EXPECT_THAT(status.message(), HasSubstr("case x has voxels of 1.02 x 1 x 1 mm"));
-  EXPECT_FALSE(RequireSpacing("x", {std::nan(""), 1, 1}, {1, 1, 1}).ok());
+// A box of brightness 3 in a field of 1, and what is labelled in it, at 2 mm.
+Image CoarseImage(const Spacing3& spacing) {
+  Image image{.channels = 1, .shape = {6, 8, 10}, .voxels = {}, .geometry = {.spacing = spacing}};
+  for (std::int64_t z = 0; z < 6; ++z)
+    for (std::int64_t y = 0; y < 8; ++y)
+      for (std::int64_t x = 0; x < 10; ++x)
+        image.voxels.push_back(z >= 2 && z < 4 && y >= 2 && y < 6 && x >= 3 && x < 7 ? 3.0F : 1.0F);
+  return image;
+}
+LabelMap BrightLabels(const Image& image) {
+  LabelMap labels{.shape = image.shape, .labels = {}, .geometry = image.geometry};
+  for (const float voxel : image.voxels) labels.labels.push_back(voxel > 2 ? 1 : 0);
+  return labels;
+}
+
+TEST(PreparedCaseTest, ACaseIsNormalisedAndThenResampledToTheSpacingOfTheNetwork) {
+  const Image image = CoarseImage({2, 2, 2});
+  const PrepareOptions as_it_is{.num_classes = 2, .normalization = {}};
+  PrepareOptions options = as_it_is;
+  options.spacing = {1, 1, 1};
+  const PreparedCase before = *PrepareCase("x", image, BrightLabels(image), as_it_is);
+  const StatusOr<PreparedCase> prepared = PrepareCase("x", image, BrightLabels(image), options);
+  ASSERT_TRUE(prepared.ok()) << prepared.status();
+  EXPECT_EQ(prepared->shape, (Shape3{12, 16, 20}));
+  EXPECT_EQ(prepared->cropped_shape, (Shape3{6, 8, 10}));
+  EXPECT_EQ(prepared->spacing, (Spacing3{1, 1, 1}));
+  EXPECT_EQ(prepared->image,
+            ResampleImage(before.image, {.from = {6, 8, 10}, .to = {12, 16, 20}}, Interpolation::kCubic));
+  EXPECT_EQ(prepared->labels, ResampleLabels(before.labels, {.from = {6, 8, 10}, .to = {12, 16, 20}}));
+  for (const std::uint32_t at : prepared->class_locations[0]) ASSERT_EQ(prepared->labels[at], 1) << "of the new grid";
+  EXPECT_EQ(prepared->class_locations[0].size(), 4U * 8 * 8 - 8) << "at the corners the mask is 0.75^3, less than one half";
+  const ResampleGrid back = GridToSource(*prepared);
+  EXPECT_EQ(RestoreGrid(*prepared, ResampleLabels(prepared->labels, back)).labels, BrightLabels(image).labels);
+}
+
+TEST(PreparedCaseTest, ThickSlicesAreRepeatedAndFlatPlansLeaveThemAlone) {
+  const Image image = CoarseImage({8, 2, 2});
+  PrepareOptions options{.num_classes = 2, .normalization = {}};
+  options.spacing = {4, 1, 1};
+  const PreparedCase thick = *PrepareCase("x", image, BrightLabels(image), options);
+  EXPECT_EQ(thick.shape, (Shape3{12, 16, 20}));
+  const std::size_t slice = 16 * 20;
+  for (std::size_t i = 0; i < slice; ++i)
+    ASSERT_EQ(thick.image[4 * slice + i], thick.image[5 * slice + i]) << "nearest along the coarse axis";
+  EXPECT_EQ(GridToSource(thick).separate_axis, 0U);
+  options.spacing = {1, 1};
+  const PreparedCase flat = *PrepareCase("x", image, BrightLabels(image), options);
+  EXPECT_EQ(flat.shape, (Shape3{6, 16, 20}));
+  EXPECT_EQ(flat.spacing, (Spacing3{8, 1, 1}));
+}
+
+TEST(PreparedCaseTest, SpacingsThatMakeNoSenseAreRefused) {
+  PrepareOptions options{.num_classes = 2, .normalization = {}};
+  for (const std::vector<double>& spacing : {std::vector<double>{1}, {1, 0, 1}, {1, 1, 1, 1}, {1, std::nan("")}}) {
+    options.spacing = spacing;
+    EXPECT_THAT(PrepareCase("x", CoarseImage({1, 1, 1}), std::nullopt, options).status().message(),
+                HasSubstr("2 or 3 lengths above 0"));
+  }
+  options.spacing = {1, 1, 1};
+  EXPECT_THAT(PrepareCase("x", CoarseImage({1, 0, 1}), std::nullopt, options).status().message(),
+              HasSubstr("case x has voxels of 1 x 0 x 1 mm"));
+  options.spacing = {1e-4, 1e-4, 1e-4};
+  EXPECT_EQ(PrepareCase("x", CoarseImage({1, 1, 1}), std::nullopt, options).code(), StatusCode::kResourceExhausted);
 }
 
 }  // namespace

@@ -131,7 +131,7 @@ TEST(PredictCaseTest, TrainingModeIsRestored) {
   datasets::PreparedCase prepared;
   prepared.id = "case";
   prepared.channels = 1;
-  prepared.shape = {9, 6, 10};
+  prepared.shape = prepared.cropped_shape = {9, 6, 10};
   prepared.original_shape = {12, 8, 10};
   prepared.crop_begin = {2, 1, 0};
   prepared.image.assign(static_cast<std::size_t>(datasets::VoxelCount(prepared.shape)), 0.5F);
@@ -141,6 +141,10 @@ TEST(PredictCaseTest, TrainingModeIsRestored) {
   ASSERT_TRUE(labels.ok()) << labels.status();
   EXPECT_EQ(labels->shape, prepared.original_shape);
   EXPECT_TRUE(network->is_training());
+
+  prepared.cropped_shape = {10, 7, 5};  // the scan itself has thinner slices, and wider columns
+  prepared.original_shape = {12, 8, 5};
+  EXPECT_EQ(PredictCase(std::vector{network}, prepared, options)->shape, prepared.original_shape);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ datasets::PreparedCase CaseOf(std::int64_t channels, const datasets::Shape3& sha
   datasets::PreparedCase prepared;
   prepared.id = "case";
   prepared.channels = channels;
-  prepared.shape = prepared.original_shape = shape;
+  prepared.shape = prepared.cropped_shape = prepared.original_shape = shape;
   Rng rng(/*seed=*/1);
   for (std::int64_t i = 0; i < channels * datasets::VoxelCount(shape); ++i)
     prepared.image.push_back(static_cast<float>(rng.Normal()));
@@ -58,7 +58,7 @@ TEST(SlidingWindowTest, ConstantLogitsCoverEveryVoxel) {
     EXPECT_EQ(logits->sizes().vec(), (std::vector<std::int64_t>{3, layout.shape[0], layout.shape[1], layout.shape[2]}));
     const Tensor expected = torch::tensor({0.5F, -1.0F, 2.0F}).view({3, 1, 1, 1}).expand_as(*logits);
     EXPECT_TRUE(torch::allclose(*logits, expected, 1e-5, 1e-6));
-    const StatusOr<std::vector<std::int16_t>> labels = LabelsFromLogits(*logits);
+    const StatusOr<std::vector<std::int16_t>> labels = LabelsFromLogits(*logits, datasets::GridToSource(prepared));
     ASSERT_TRUE(labels.ok());
     EXPECT_EQ(labels->size(), static_cast<std::size_t>(datasets::VoxelCount(layout.shape)));
     EXPECT_THAT(*labels, ::testing::Each(2));
@@ -119,7 +119,8 @@ TEST(SlidingWindowTest, DivergedNetworkIsAnErrorWithTheCase) {
 }
 
 TEST(SlidingWindowTest, FirstOfEqualLogitsIsChosen) {
-  EXPECT_THAT(LabelsFromLogits(torch::zeros({3, 1, 1, 2})).value(), ::testing::ElementsAre(0, 0));
+  EXPECT_THAT(LabelsFromLogits(torch::zeros({3, 1, 1, 2}), {.from = {1, 1, 2}, .to = {1, 1, 2}}).value(),
+              ::testing::ElementsAre(0, 0));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ std::vector<datasets::PreparedCase> SyntheticCases(std::int64_t count, std::uint
     one.channels = 1;
     for (std::size_t axis = 0; axis < 3; ++axis)
       one.shape[axis] = flat && axis == 0 ? 1 : 12 + static_cast<std::int64_t>(rng.Below(5));
-    one.original_shape = one.shape;
+    one.original_shape = one.cropped_shape = one.shape;
     const auto voxels = static_cast<std::size_t>(datasets::VoxelCount(one.shape));
     one.image.resize(voxels);
     for (float& voxel : one.image) voxel = static_cast<float>(0.3 * rng.Normal());
