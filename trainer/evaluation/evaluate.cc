@@ -1,12 +1,14 @@
 #include "trainer/evaluation/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
 
 #include "datasets/image/image_io.h"
 #include "datasets/raw/raw_dataset.h"
+#include "trainer/evaluation/surface.h"
 
 namespace consilium::trainer {
 namespace {
@@ -112,19 +114,28 @@ StatusOr<LabelSet> LabelsFromReferences(const std::vector<Pair>& pairs) {
   return LabelSet{.foreground = {values.begin(), values.end()}, .source = "the labels"};
 }
 
-// What is wrong with the pair, or its counts.
-StatusOr<std::vector<LabelCounts>> EvaluatePair(const Pair& pair, const LabelSet& labels) {
+// What is wrong with the pair, or its scores.
+StatusOr<CaseEvaluation> EvaluatePair(const Pair& pair, const LabelSet& labels,
+                                      const std::optional<double>& surface_tolerance) {
   ASSIGN_OR_RETURN(const datasets::LabelMap prediction, datasets::ReadLabels(pair.prediction));
   ASSIGN_OR_RETURN(const datasets::LabelMap reference, datasets::ReadLabels(pair.reference));
   for (const auto& [map, whose] : {std::pair{&prediction, "the prediction"}, std::pair{&reference, "the label file"}})
     if (const std::string unknown = UnknownValues(*map, labels); !unknown.empty())
       return InvalidArgument(whose, " holds ", unknown, ", no label of ", labels.source);
-  return CountLabels(prediction, reference, labels.foreground);
+  CaseEvaluation evaluation{pair.prediction.string(), pair.reference.string(), {}};
+  ASSIGN_OR_RETURN(evaluation.counts, CountLabels(prediction, reference, labels.foreground));
+  if (!surface_tolerance) return evaluation;
+  ASSIGN_OR_RETURN(const auto surfaces, MeasureSurfaces(prediction, reference, labels.foreground));
+  for (const SurfaceDistances& distances : surfaces)
+    evaluation.surfaces.push_back({distances.Hausdorff95(), distances.SurfaceDice(*surface_tolerance)});
+  return evaluation;
 }
 
 }  // namespace
 
 StatusOr<EvaluationSummary> EvaluateFolder(const EvaluateOptions& options) {
+  if (options.surface_tolerance && !(*options.surface_tolerance >= 0 && std::isfinite(*options.surface_tolerance)))
+    return InvalidArgument("a tolerance of ", *options.surface_tolerance, " mm; expected 0 or more");
   ASSIGN_OR_RETURN(const auto predictions, ListLabelFiles(options.predictions));
   ASSIGN_OR_RETURN(const auto references, ListLabelFiles(options.labels));
   Faults faults;
@@ -142,11 +153,11 @@ StatusOr<EvaluationSummary> EvaluateFolder(const EvaluateOptions& options) {
   EvaluationSummary summary;
   summary.labels = labels.foreground;
   for (const Pair& pair : pairs) {
-    StatusOr<std::vector<LabelCounts>> counts = EvaluatePair(pair, labels);
-    if (counts.ok())
-      summary.cases.push_back({pair.prediction.string(), pair.reference.string(), *std::move(counts)});
+    StatusOr<CaseEvaluation> evaluation = EvaluatePair(pair, labels, options.surface_tolerance);
+    if (evaluation.ok())
+      summary.cases.push_back(*std::move(evaluation));
     else
-      faults.Add(pair.name, counts.status().message());
+      faults.Add(pair.name, evaluation.status().message());
   }
   RETURN_IF_ERROR(faults.ToStatus());
   return summary;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "trainer/evaluation/summary.h"
 
@@ -16,6 +17,8 @@ struct EvaluateOptions {
   // every value above 0 in the references.
   std::vector<std::int16_t> foreground;
   MissingPredictions missing = MissingPredictions::kRefuse;
+  // mm: then borders are measured too, with this tolerance for the surface Dice.
+  std::optional<double> surface_tolerance{};
 };
 
 // In the order of file names.  Errors: InvalidArgument that lists every fault of every case at once: a prediction that

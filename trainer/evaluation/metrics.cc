@@ -26,12 +26,16 @@ double LabelCounts::IntersectionOverUnion() const {
   return Ratio(true_positive, true_positive + false_positive + false_negative);
 }
 
+Status CheckSameShape(const datasets::LabelMap& prediction, const datasets::LabelMap& reference) {
+  if (prediction.shape == reference.shape) return Status();
+  return InvalidArgument("the prediction has shape ", ShapeText(prediction.shape), ", the reference ",
+                         ShapeText(reference.shape), " (z, y, x)");
+}
+
 StatusOr<std::vector<LabelCounts>> CountLabels(const datasets::LabelMap& prediction,
                                                const datasets::LabelMap& reference,
                                                std::span<const std::int16_t> labels) {
-  if (prediction.shape != reference.shape)
-    return InvalidArgument("the prediction has shape ", ShapeText(prediction.shape), ", the reference ",
-                           ShapeText(reference.shape), " (z, y, x)");
+  RETURN_IF_ERROR(CheckSameShape(prediction, reference));
   // One pass for all labels: how often each value is predicted, true, and both.
   struct Tally {
     std::int64_t predicted = 0, reference = 0, both = 0;

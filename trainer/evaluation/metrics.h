@@ -27,6 +27,9 @@ struct LabelCounts {
   friend bool operator==(const LabelCounts&, const LabelCounts&) = default;
 };
 
+// Errors: InvalidArgument when the shapes differ.
+Status CheckSameShape(const datasets::LabelMap& prediction, const datasets::LabelMap& reference);
+
 // Entry i: the counts of labels[i].  Errors: InvalidArgument when the shapes differ.
 StatusOr<std::vector<LabelCounts>> CountLabels(const datasets::LabelMap& prediction,
                                                const datasets::LabelMap& reference,

@@ -109,6 +109,20 @@ TEST_F(EvaluateTest, VerbWritesTheSummaryWhereAsked) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "predictions/summary.json"));
 }
 
+TEST_F(EvaluateTest, BordersAreMeasuredWhereAskedAndLeftOutElsewhere) {
+  Write("labels/a.png", {0, 1, 1, 0, 0});
+  Write("predictions/a.png", {0, 0, 1, 1, 0});
+  EXPECT_EQ(Verb(), 0);
+  EXPECT_FALSE(ReadJson(folder_ / "predictions/summary.json").value()["mean"]["1"].contains("HD95"));
+  EXPECT_EQ(Verb({"--surface", "--tolerance", "0.5"}), 0);
+  const Json json = ReadJson(folder_ / "predictions/summary.json").value();
+  for (const Json& metrics : {json["mean"]["1"], json["foreground_mean"], json["metric_per_case"][0]["metrics"]["1"]}) {
+    EXPECT_DOUBLE_EQ(metrics.at("HD95").get<double>(), 1.0) << "1 mm beyond on either side";
+    EXPECT_DOUBLE_EQ(metrics.at("NSD").get<double>(), 0.5) << "the voxel that both have";
+  }
+  EXPECT_EQ(Verb({"--surface", "--tolerance", "-1"}), 2);
+}
+
 TEST_F(EvaluateTest, EmptyOrAbsentFoldersAreBadInput) {
   EXPECT_EQ(Verb(), 2);
   EXPECT_EQ(EvaluateVerb({"--predictions", folder_ / "nowhere", "--labels", folder_ / "labels"}), 2);
