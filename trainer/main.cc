@@ -11,6 +11,7 @@
 #include "trainer/inference/predict_verb.h"
 #include "trainer/loop/train_verb.h"
 #include "trainer/models/init_verb.h"
+#include "trainer/postprocess/postprocess_verb.h"
 #include "trainer/startup/runtime_tuning.h"
 #include "trainer/worker/worker.h"
 
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
       {"train", "train a model from a job file", consilium::trainer::TrainVerb},
       {"predict", "label images with a trained model", consilium::trainer::PredictVerb},
       {"evaluate", "compare predictions with true labels", consilium::trainer::EvaluateVerb},
+      {"postprocess", "keep the largest parts of predictions where that helps", consilium::trainer::PostprocessVerb},
       {"init", "write a job's starting weights", consilium::trainer::InitVerb},
       {"worker", "train and evaluate for a site's client (started by it)", consilium::trainer::WorkerVerb},
       {"doctor", "what is installed here, and how fast it is", consilium::trainer::DoctorVerb},
@@ -44,7 +46,6 @@ int main(int argc, char** argv) {
       {"statistics", "what a site says of its data for a federated plan", consilium::datasets::StatisticsVerb},
       Later("preprocess", "train prepares cases in memory"),
       Later("simulate", "run the job with a coordinator and clients, or consilium demo"),
-      Later("postprocess", "predictions are what the network says"),
       Later("ensemble", "predict --model RUN1,RUN2 averages folds"),
       Later("find-best", "compare the summary.json of each RUN"),
       Later("export", "checkpoint_final.safetensors is plain safetensors already"),

@@ -1,22 +1,15 @@
 // Compares a folder of predictions with a folder of true labels.  No torch.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 
+#include "trainer/evaluation/label_pairs.h"
 #include "trainer/evaluation/summary.h"
 
 namespace consilium::trainer {
 
-enum class MissingPredictions { kRefuse, kSkip };  // of a reference
-
 struct EvaluateOptions {
-  std::filesystem::path predictions;  // CASE.ending
-  std::filesystem::path labels;       // CASE.ending
-  // Foreground labels; empty: from a dataset.json in `predictions`, in `labels` or above `labels`, in this order, else
-  // every value above 0 in the references.
-  std::vector<std::int16_t> foreground;
-  MissingPredictions missing = MissingPredictions::kRefuse;
+  LabelFolders folders;
   // mm: then borders are measured too, with this tolerance for the surface Dice.
   std::optional<double> surface_tolerance{};
 };

@@ -51,10 +51,11 @@ void PrintTable(const EvaluationSummary& summary, bool with_surfaces) {
 Status Evaluate(const Options& options, bool json_wanted) {
   ASSIGN_OR_RETURN(
       const EvaluationSummary summary,
-      EvaluateFolder({.predictions = options.predictions,
-                      .labels = options.labels,
-                      .missing = options.allow_missing ? MissingPredictions::kSkip : MissingPredictions::kRefuse,
-                      .surface_tolerance = options.surface ? std::optional(options.tolerance) : std::nullopt}));
+      EvaluateFolder(
+          {.folders = {.predictions = options.predictions,
+                       .labels = options.labels,
+                       .missing = options.allow_missing ? MissingPredictions::kSkip : MissingPredictions::kRefuse},
+           .surface_tolerance = options.surface ? std::optional(options.tolerance) : std::nullopt}));
   const std::filesystem::path output = options.output.empty()
                                            ? std::filesystem::path(options.predictions) / "summary.json"
                                            : std::filesystem::path(options.output);

@@ -36,9 +36,9 @@ class EvaluateTest : public ::testing::Test {
   }
   StatusOr<EvaluationSummary> Evaluate(MissingPredictions missing = MissingPredictions::kRefuse) {
     EvaluateOptions options;
-    options.predictions = folder_ / "predictions";
-    options.labels = folder_ / "labels";
-    options.missing = missing;
+    options.folders.predictions = folder_ / "predictions";
+    options.folders.labels = folder_ / "labels";
+    options.folders.missing = missing;
     return EvaluateFolder(options);
   }
   int Verb(std::vector<std::string> more = {}) {
