@@ -1,6 +1,7 @@
 #include "comm/wire/apply_plan.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "comm/base/suggest.h"
@@ -10,7 +11,15 @@ namespace {
 
 using Numbers = std::vector<std::int64_t>;
 constexpr char kPlanned[] = "plan";  // model.architecture
+constexpr char kArchitecture[] = "model.architecture";
 constexpr char kPlainNetwork[] = "dynamic_network_architectures.architectures.unet.PlainConvUNet";
+constexpr char kResidualNetwork[] = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet";
+
+// Residual blocks of an encoder stage; the networks that planners make have no others.
+std::int64_t BlocksOf(std::size_t stage) {
+  constexpr std::int64_t kFirst[] = {1, 3, 4};
+  return stage < std::size(kFirst) ? kFirst[stage] : 6;
+}
 
 // Reads one plans file; remembers the first fault.
 class PlansReader {
@@ -23,16 +32,19 @@ class PlansReader {
     const Json& architecture = At(configuration, "architecture");
     const Json& kwargs = At(architecture, "arch_kwargs");
     RETURN_IF_ERROR(fault_);
-    if (architecture.value("network_class_name", "") != kPlainNetwork)
-      return Unimplemented(where_, ": the network is ", At(architecture, "network_class_name").dump(),
-                           "; plan with --planner default (PlainConvUNet), others are not built yet");
+    const Json& network = At(architecture, "network_class_name");
+    const bool is_residual = network == kResidualNetwork;
+    if (!is_residual && network != kPlainNetwork)
+      return Unimplemented(where_, ": the network is ", network.dump(),
+                           "; PlainConvUNet and ResidualEncoderUNet are built");
     Numbers patch = List(configuration, "patch_size");
     std::vector<Numbers> strides = Lists(kwargs, "strides"), kernels = Lists(kwargs, "kernel_sizes");
     const Numbers features = List(kwargs, "features_per_stage");
     const Json& batch = At(configuration, "batch_size");
     RETURN_IF_ERROR(fault_);
     if (!batch.is_number_integer()) return InvalidArgument(where_, ": batch_size is ", batch.dump());
-    RETURN_IF_ERROR(CheckStages(patch, strides, kernels, features, kwargs));
+    RETURN_IF_ERROR(CheckStages(patch, strides, kernels, features));
+    RETURN_IF_ERROR(is_residual ? CheckResidual(kwargs, strides.size()) : CheckPlain(kwargs));
     RETURN_IF_ERROR(ToDataOrder(&patch));
     for (auto* lists : {&strides, &kernels})
       for (Numbers& list : *lists) RETURN_IF_ERROR(ToDataOrder(&list));
@@ -47,6 +59,7 @@ class PlansReader {
     RETURN_IF_ERROR(ToDataOrder(&spacing));
 
     std::vector<std::pair<std::string, Json>> keys = {
+        {kArchitecture, is_residual ? "resenc_unet" : "plain_unet"},
         {"model.patch_size", patch},
         {"model.strides", strides},
         {"model.kernels", kernels},
@@ -110,7 +123,7 @@ class PlansReader {
   }
 
   Status CheckStages(const Numbers& patch, const std::vector<Numbers>& strides, const std::vector<Numbers>& kernels,
-                     const Numbers& features, const Json& kwargs) {
+                     const Numbers& features) {
     const std::size_t stages = strides.size();
     if (stages == 0 || kernels.size() != stages || features.size() != stages ||
         (patch.size() != 2 && patch.size() != 3))
@@ -129,11 +142,27 @@ class PlansReader {
                              "; only channels that double up to a limit are built");
       doubled = std::min(doubled * 2, features_max);
     }
-    for (const char* key : {"n_conv_per_stage", "n_conv_per_stage_decoder"})
-      for (const std::int64_t count : kwargs.contains(key) ? List(kwargs, key) : Numbers())
-        if (count != 2)
-          return Unimplemented(where_, ": ", key, " holds ", count, "; two convolutions a stage are built");
     return fault_;
+  }
+
+  Status CheckCounts(const Json& kwargs, const char* key, const std::function<std::int64_t(std::size_t)>& built) {
+    const Numbers counts = kwargs.contains(key) ? List(kwargs, key) : Numbers();
+    for (std::size_t stage = 0; stage < counts.size(); ++stage)
+      if (counts[stage] != built(stage))
+        return Unimplemented(where_, ": ", key, " is ", Json(counts).dump(), "; in stage ", stage, " ", built(stage),
+                             " is built");
+    return fault_;
+  }
+  Status CheckPlain(const Json& kwargs) {
+    for (const char* key : {"n_conv_per_stage", "n_conv_per_stage_decoder"})
+      RETURN_IF_ERROR(CheckCounts(kwargs, key, [](std::size_t) { return 2; }));
+    return Status();
+  }
+  Status CheckResidual(const Json& kwargs, std::size_t stages) {
+    if (const Numbers blocks = List(kwargs, "n_blocks_per_stage"); fault_.ok() && blocks.size() != stages)
+      return InvalidArgument(where_, ": n_blocks_per_stage is ", Json(blocks).dump(), " for ", stages, " stages");
+    RETURN_IF_ERROR(CheckCounts(kwargs, "n_blocks_per_stage", BlocksOf));
+    return CheckCounts(kwargs, "n_conv_per_stage_decoder", [](std::size_t) { return 1; });
   }
 
   // Lists of plans follow the transposed axes; ours follow the data's.
@@ -209,9 +238,9 @@ bool NeedsPlan(const JobSpec& job) { return job.model.architecture == kPlanned; 
 StatusOr<JobSpec> ApplyPlan(const JobSpec& job, const Json& plans, const std::string& where) {
   ASSIGN_OR_RETURN(const auto keys, PlannedKeys(plans, job.data.configuration, where));
   ASSIGN_OR_RETURN(ConfigNode root, ConfigNode::Parse(JobToJson(job).dump(), where));
-  RETURN_IF_ERROR(root.Set("model.architecture=plain_unet"));
   for (const auto& [key, value] : keys)
-    if (!NeedsPlan(job) || !IsGiven(root, key)) RETURN_IF_ERROR(root.Set(key + "=" + value.dump()));
+    if (key == kArchitecture || !NeedsPlan(job) || !IsGiven(root, key))
+      RETURN_IF_ERROR(root.Set(key + "=" + value.dump()));
   return ParseJob(root);
 }
 
@@ -239,8 +268,7 @@ Status ResolvePlan(const std::filesystem::path& folder, ConfigNode* root) {
   if (configuration.empty()) configuration = DataSpec().configuration;
   ASSIGN_OR_RETURN(const auto keys, PlannedKeys(*plans, configuration, path.string()));
   for (const auto& [key, value] : keys)
-    if (!IsGiven(*root, key)) RETURN_IF_ERROR(root->Set(key + "=" + value.dump()));
-  RETURN_IF_ERROR(root->Set("model.architecture=plain_unet"));
+    if (key == kArchitecture || !IsGiven(*root, key)) RETURN_IF_ERROR(root->Set(key + "=" + value.dump()));
   return root->Set("model.plans=~");
 }
 

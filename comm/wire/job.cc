@@ -77,14 +77,13 @@ void ReadData(ConfigReader& reader, DataSpec* data) {
 
 void ReadModel(ConfigReader& reader, ModelSpec* model) {
   reader.RefuseUnbuilt("plans", "it goes with architecture: plan in a job file");
-  reader.RefuseUnbuiltValue("architecture", "resenc_unet", "write architecture: plain_unet");
-  reader.Read("architecture", &model->architecture, OneOf({"plain_unet", "plan"}));
+  reader.Read("architecture", &model->architecture, OneOf({"plain_unet", "resenc_unet", "plan"}));
   if (model->architecture == "plan") {  // 0: as the plan will say
     model->base_features = model->features_max = 0;
     for (const char* decided : {"patch_size", "strides", "kernels"})
       if (reader.Has(decided))
         return reader.Refuse(decided,
-                             "nothing here: it is what the plan decides (architecture: plain_unet takes your own)");
+                             "nothing here: it is what the plan decides (architecture: plain_unet or resenc_unet takes your own)");
   } else {
     reader.Require("patch_size");
   }

@@ -1,14 +1,17 @@
 #include "trainer/models/registry.h"
 
+#include <algorithm>
+
 #include "comm/base/suggest.h"
 #include "datasets/planner/topology.h"
 #include "trainer/models/plain_conv_unet.h"
+#include "trainer/models/residual_encoder_unet.h"
 #include "trainer/models/torch_guard.h"
 
 namespace consilium::trainer {
 namespace {
 
-constexpr char kPlainUNet[] = "plain_unet";
+constexpr char kPlainUNet[] = "plain_unet", kResidualUNet[] = "resenc_unet";
 
 Status CheckPatch(const wire::ModelSpec& spec) {
   for (std::size_t axis = 0; axis < spec.patch_size.size(); ++axis) {
@@ -34,8 +37,8 @@ UNetOptions OptionsOf(const wire::ModelSpec& spec, const ModelInput& input) {
 }  // namespace
 
 StatusOr<wire::ModelSpec> ResolveModel(wire::ModelSpec spec) {
-  const std::vector<std::string> known = {kPlainUNet};
-  if (spec.architecture != kPlainUNet)
+  const std::vector<std::string> known = {kPlainUNet, kResidualUNet};
+  if (std::find(known.begin(), known.end(), spec.architecture) == known.end())
     return InvalidArgument("model.architecture '", spec.architecture, "' is not known",
                            Suggestion(spec.architecture, known));
   if (spec.patch_size.size() != 2 && spec.patch_size.size() != 3)
@@ -67,6 +70,7 @@ StatusOr<std::shared_ptr<SegmentationModel>> MakeModel(const wire::ModelSpec& sp
   const UNetOptions options = OptionsOf(resolved, input);
   RETURN_IF_ERROR(CheckOptions(options));
   return GuardTorch("building the network", [&]() -> std::shared_ptr<SegmentationModel> {
+    if (resolved.architecture == kResidualUNet) return std::make_shared<ResidualEncoderUNetImpl>(options, seed);
     return std::make_shared<PlainConvUNetImpl>(options, seed);
   });
 }

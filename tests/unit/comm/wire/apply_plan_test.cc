@@ -56,6 +56,25 @@ TEST(ApplyPlanTest, ThePlanBecomesExplicitNumbersInTheOrderOfTheData) {
   EXPECT_EQ(job->data.normalization[0].percentile_99_5, 180);
 }
 
+TEST(ApplyPlanTest, AResidualPlanIsAResidualNetworkWithTheBlocksThatAreBuilt) {
+  Json plans = Plans();
+  Json& architecture = plans["configurations"]["3d_fullres"]["architecture"];
+  architecture["network_class_name"] = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet";
+  Json& kwargs = architecture["arch_kwargs"];
+  kwargs.erase("n_conv_per_stage");
+  EXPECT_THAT(ApplyPlan(Job(), plans, "plans.json").status().message(), HasSubstr("n_blocks_per_stage is missing"));
+  kwargs["n_blocks_per_stage"] = {1, 3, 4};
+  EXPECT_EQ(ApplyPlan(Job(), plans, "plans.json").code(), StatusCode::kUnimplemented) << "two in the decoder";
+  kwargs["n_conv_per_stage_decoder"] = {1, 1};
+  const StatusOr<JobSpec> job = ApplyPlan(Job(), plans, "plans.json");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->model.architecture, "resenc_unet");
+  kwargs["n_blocks_per_stage"] = {1, 3, 3};
+  EXPECT_THAT(ApplyPlan(Job(), plans, "plans.json").status().message(), HasSubstr("in stage 2 4 is built"));
+  kwargs["n_blocks_per_stage"] = {1, 3};
+  EXPECT_EQ(ApplyPlan(Job(), plans, "plans.json").code(), StatusCode::kInvalidArgument);
+}
+
 TEST(ApplyPlanTest, TheResolvedJobSurvivesItsOwnTextAndHasADigestOfItsOwn) {
   const StatusOr<JobSpec> job = ApplyPlan(Job(), Plans(), "plans.json");
   ASSERT_TRUE(job.ok()) << job.status();
