@@ -35,6 +35,29 @@ StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerm
   return SecureSite::Noise{plan, terms->clip, secagg::ContextOf(lasting, shape)};
 }
 
+// So many must be left of a sum at its end.  In a job with groups the coordinator may name none but this site's own
+// group, which this site works out itself, and not too few of it.
+StatusOr<std::uint32_t> SurvivorsMin(const SecureParty& party, const SecureWork& work, const JobId& job,
+                                     const std::vector<SiteName>& names) {
+  if (!work.groups) return work.min_cohort;
+  if (!work.beacon)
+    return PermissionDenied("the coordinator wants to sum a group before the sites have agreed on what draws the groups");
+  const StatusOr<std::vector<std::vector<SiteName>>> groups = secagg::GroupsOf(*work.beacon, *work.groups, job);
+  if (!groups.ok()) return PermissionDenied(groups.status().message());
+  const auto own = std::ranges::find_if(
+      *groups, [&](const std::vector<SiteName>& group) { return std::ranges::binary_search(group, party.name); });
+  if (own == groups->end()) return PermissionDenied("this site had no part in what draws the groups");
+  for (const SiteName& name : names)
+    if (!std::ranges::binary_search(*own, name))
+      return PermissionDenied("the coordinator wants to sum '", name, "' with this site, who is not in its group of ",
+                              own->size(), " sites");
+  const std::uint32_t floor = secagg::FloorOf(*work.beacon, *work.groups);
+  if (names.size() < floor)
+    return PermissionDenied("the coordinator wants to sum ", names.size(), " sites of this site's group of ",
+                            own->size(), "; at least ", floor, " are to be in a sum");
+  return floor;
+}
+
 }  // namespace
 
 SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
@@ -55,6 +78,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
   if (names.size() < party.min_cohort)
     return PermissionDenied("the coordinator wants to sum ", names.size(),
                             " sites; this site takes part among at least ", party.min_cohort);
+  ASSIGN_OR_RETURN(const std::uint32_t survivors_min, SurvivorsMin(party, work, question.task.job, names));
   secagg::SessionTerms terms{.job = question.task.job,
                              .round = question.task.round,
                              .attempt = Attempt{question.session},
@@ -65,7 +89,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                              .dimension = secagg::DimensionFor(work.elements),
                              .clip = opening.clip,
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
-                             .min_cohort = work.min_cohort};
+                             .min_cohort = survivors_min};
   for (const SiteName& name : names) {
     const auto known = party.roster.find(name);
     if (known == party.roster.end())

@@ -28,8 +28,8 @@ struct SecureParty {
 class SecureSite {
  public:
   // `question` is of stage kKeys.  Errors: DataLoss for a body that is none; PermissionDenied for a cohort below this
-  // site's floor or with a stranger, or a clip that is none; those of secagg::SiteView::Create and
-  // private_sum::PlanFor.
+  // site's floor or with a stranger, a clip that is none, or, in a job with groups, other sites than those of its own
+  // group; those of secagg::SiteView::Create and private_sum::PlanFor.
   static StatusOr<SecureSite> Open(const SecureParty& party, const SecureWork& work,
                                    const wire::SecureRequest& question);
 

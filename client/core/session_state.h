@@ -69,6 +69,9 @@ class SessionState {
   // sums of one round could show a site's update as their difference.
   void Release(const wire::TaskKey& task, ReleasedShares shares);
   bool HasReleased(const JobId& job, Round round) const;
+  // What draws the groups of a job: it holds for all of its rounds, and is kept as long as releases are.
+  void SetGroupBeacon(const JobId& job, secagg::Beacon beacon) { group_beacons_[job] = std::move(beacon); }
+  std::optional<secagg::Beacon> GroupBeaconOf(const JobId& job) const;
 
   // The state for this task; "" when there is none.  For training that of the newest earlier round, with kTasks also
   // that of an earlier task of the same round whose update counts.  For everything else that of the newest round up to
@@ -86,6 +89,7 @@ class SessionState {
   std::vector<Outcome> outcomes_;
   std::map<JobId, KeptStates> kept_;
   std::map<JobId, Round> released_;  // the newest round; kept also when the job is over
+  std::map<JobId, secagg::Beacon> group_beacons_;
 };
 
 // File names in the work folder; the job's folder is `<job>/`.

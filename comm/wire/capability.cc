@@ -30,7 +30,8 @@ std::string FeatureOf(LocalMethod method) {
 std::set<std::string> FeaturesOfThisBuild() {
   std::set<std::string> features = {"async",          "auxiliary",          "compression",     "delta",
                                     "local_momentum", "personal",           "personalization", "planning",
-                                    "record_privacy", "secure_aggregation", "site_privacy",    "validate"};
+                                    "record_privacy", "secure_aggregation", "secure_groups",   "site_privacy",
+                                    "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
@@ -55,6 +56,7 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   const bool validates = federation.evaluate_every > 0 && federation.evaluate_on == EvaluateOn::kValidation;
   if (validates || federation.cross_site) needed.insert("validate");
   if (federation.secure.enabled) needed.insert({"delta", "secure_aggregation"});
+  if (federation.secure.enabled && federation.secure.groups > 0) needed.insert("secure_groups");
   if (federation.compression.scheme != tensor::Compression::kNone) needed.insert("compression");
   if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
   if (!federation.personal.empty()) needed.insert("personal");

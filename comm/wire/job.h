@@ -105,6 +105,8 @@ struct SecureSpec {
   std::int64_t min_cohort = 5;       // fewer sites than this in a sum release nothing; at least 3
   double clip = 4;                   // of a single value of an update (a difference of weights); larger ones are cut
   std::int64_t examples_max = 1024;  // a site with more examples counts as if it had so many
+  // Sites are summed in so many groups, for strategies that compare updates (wire/secure_groups.h); 0: one sum of all.
+  std::int64_t groups = 0;
 };
 
 struct FederationSpec {

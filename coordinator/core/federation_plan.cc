@@ -2,6 +2,7 @@
 
 #include "comm/wire/apply_plan.h"
 #include "comm/wire/capability.h"
+#include "comm/wire/secure_groups.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -61,6 +62,13 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
     plan.buffer = static_cast<std::size_t>(wire::ParameterOf(federation, "buffer"));
     if (plan.buffer == 0) plan.buffer = plan.sites_min;
     plan.staleness_max = static_cast<std::uint32_t>(wire::ParameterOf(federation, "staleness_max"));
+  }
+  if (federation.secure.enabled && federation.secure.groups > 0) {
+    plan.grouping = secagg::Grouping{.groups = static_cast<std::uint32_t>(federation.secure.groups),
+                                     .sites_min = static_cast<std::uint32_t>(plan.sites_min),
+                                     .min_cohort = plan.min_cohort};
+    plan.groups_min =
+        wire::GroupsNeededBy(*wire::FindStrategy(federation.strategy), federation.strategy_parameters).count;
   }
   return plan;
 }

@@ -167,7 +167,7 @@ class JobMachine {
   void OnReady(const SiteName& site, const wire::TaskKey& task);
   void TakeSecure(const SiteName& site, const wire::SecureAnswer& answer);
   void TryCloseSecure();
-  void OpenSession(const std::vector<SiteName>& cohort);
+  void OpenSession(const std::vector<SiteName>& cohort, std::uint32_t group);
   StatusOr<secagg::SessionTerms> TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const;
   private_sum::SiteTerms SiteTermsOf() const;
   Json PrivacyOf(const FoldDone& fold) const;
@@ -186,6 +186,13 @@ class JobMachine {
   std::vector<SiteName> ReadySites() const;
   std::vector<SiteName> GaveUpSites() const;
   std::string SecureWaitOf(const SiteName& site) const;
+
+  // job_groups.cc: mode secure with groups
+  void TryCloseGroups();
+  void SettleGroup(const std::string& why_not);
+  void LeaveOutTheOthers();
+  void GiveUpRound(std::size_t possible);
+  std::string NameOfGroup(std::uint32_t group) const;
 
   // job_watch.cc: silence, and what is waited for
   void OnWatch();

@@ -81,7 +81,9 @@ std::vector<SiteName> JobMachine::GatherAwaited() const {
     for (const SiteName& site : sites)
       if (!connected_.contains(site)) awaited.push_back(site);
   };
-  const bool too_few = FitMembers().size() < state_.plan().sites_min && state_.next() == NextStep::kRound;
+  const bool groups_lack = state_.grouped() && state_.beacon() && !state_.CanSum(FitMembers());
+  const bool too_few =
+      (FitMembers().size() < state_.plan().sites_min || groups_lack) && state_.next() == NextStep::kRound;
   if (state_.past().empty() || too_few || state_.past().back().empty()) {
     expect(state_.opened().sites);
   } else if (first_gathering_ && state_.plan().fraction < 1) {
@@ -112,8 +114,10 @@ void JobMachine::TryOpenRound() {
   const std::vector<SiteName> present = FitMembers();
   if (present.size() < plan.sites_min) return;
   if (state_.async()) return OpenRound(state_.opened().sites, plan.buffer);
-  const std::vector<SiteName> eligible = WithoutResting(
+  if (state_.grouped() && state_.beacon() && !state_.CanSum(present)) return;
+  std::vector<SiteName> eligible = WithoutResting(
       present, plan.sites_min, [this](const SiteName& site) { return state_.HealthOf(site).Rests(state_.round()); });
+  if (state_.grouped() && state_.beacon() && !state_.CanSum(eligible)) eligible = present;
   const Cohort cohort =
       SelectCohort({plan.seed, state_.round(), plan.sites_min, plan.fraction, plan.over_select}, eligible);
   OpenRound(cohort.sites, cohort.target);
@@ -283,7 +287,10 @@ void JobMachine::Fold() {
                                   .metrics = update.metrics,
                                   .staleness = state_.async() ? ToInt(state_.round()) - ToInt(update.task.round) : 0,
                                   .base = state_.BaseOf(update).digest});
-  if (state_.unmasking()) fold.secure = SecureFold{state_.unmasking()->transcript, state_.releases()};
+  if (state_.unmasking()) fold.secure.push_back({0, state_.unmasking()->transcript, state_.releases()});
+  for (const auto& [group, settled] : state_.settled())
+    if (settled.why_not.empty()) fold.secure.push_back({group, settled.transcript, settled.releases});
+  fold.groups_min = state_.plan().groups_min;
   actions_.push_back(std::move(fold));
 }
 

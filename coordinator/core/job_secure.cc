@@ -30,9 +30,12 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
   Verdict verdict = JudgeAnswer(state_, site, answer.task);
   if (verdict.counts() && !state_.secure())
     verdict = {wire::DropReason::kUnknownTask, "this job's updates are not summed in secret"};
-  // While its vector is being unmasked, a survivor still has to release its shares.
-  const bool unmasking = state_.secure() && state_.phase() == Phase::kCollecting && state_.unmasking() &&
-                         verdict.reason == wire::DropReason::kDuplicate;
+  // While its vector is being unmasked, a survivor still has to release its shares.  One whose group is done has none
+  // to release, and has its receipt when the other groups are done as well.
+  const bool counted = state_.secure() && state_.phase() == Phase::kCollecting &&
+                       answer.task.round == state_.round() && verdict.reason == wire::DropReason::kDuplicate;
+  const bool unmasking = counted && state_.unmasking() && state_.unmasking()->vectors.contains(site);
+  if (counted && !unmasking) return;
   if (!unmasking && Drop(site, answer.task, wire::SecureStageName(answer.stage), verdict)) return;
   if (answer.stage == wire::SecureStage::kReady) return OnReady(site, answer.task);
   if (!session_ || answer.session != session_->number() || session_->IsGivenUp(site)) {
@@ -51,14 +54,14 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
 
 // The site has trained, and knows of no session: it is new, or has lost its keys with its former process.
 void JobMachine::OnReady(const SiteName& site, const wire::TaskKey& task) {
-  if (session_ && !session_->IsGivenUp(site)) {
+  if (session_ && std::ranges::binary_search(session_->cohort(), site)) {
     // Before its advert it had no keys to lose: the question did not reach it.
-    if (session_->phase() == SecureSession::Phase::kAdverts && !session_->HasAnswered(site, wire::SecureStage::kKeys))
+    if (!session_->IsGivenUp(site) && session_->phase() == SecureSession::Phase::kAdverts &&
+        !session_->HasAnswered(site, wire::SecureStage::kKeys))
       return Ask(site);
-    const std::vector<SiteName> cohort = session_->cohort();
-    if (std::binary_search(cohort.begin(), cohort.end(), site)) session_->GiveUp(site);
+    session_->GiveUp(site);
+    if (state_.unmasking()) return TryClose();
   }
-  if (state_.unmasking()) return TryClose();
   ready_.insert(site);
   if (ready_after_.try_emplace(site, now_ - phase_since_).second)
     Note("site_ready", {{"site", site.value()},
@@ -93,6 +96,7 @@ void JobMachine::TakeSecure(const SiteName& site, const wire::SecureAnswer& answ
 
 void JobMachine::TryCloseSecure() {
   if (session_) return GoOnWithSession();
+  if (state_.grouped()) return TryCloseGroups();
   const std::vector<SiteName> ready = ReadySites();
   const std::vector<SiteName> awaited = state_.Awaited();
   const std::size_t wanted = std::max<std::size_t>(state_.plan().sites_min, state_.plan().min_cohort);
@@ -101,7 +105,7 @@ void JobMachine::TryCloseSecure() {
                                                      " updates that its sum needs; failed: ", Describe(GaveUpSites())));
   const bool all_ready = ready.size() == awaited.size();
   if (ready.size() < wanted || (!all_ready && !deadline_over_)) return;
-  OpenSession(ready);
+  OpenSession(ready, 0);
 }
 
 std::vector<SiteName> JobMachine::GaveUpSites() const {
@@ -126,29 +130,32 @@ StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>&
                              .dimension = secagg::DimensionFor(secure_.elements),
                              .clip = state_.clip(),
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
-                             .min_cohort = state_.plan().min_cohort};
+                             .min_cohort = static_cast<std::uint32_t>(state_.sum_min())};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
   if (state_.plan().site_privacy.enabled) RETURN_IF_ERROR(private_sum::CompleteTerms(SiteTermsOf(), &terms).status());
   return terms;
 }
 
-void JobMachine::OpenSession(const std::vector<SiteName>& cohort) {
+void JobMachine::OpenSession(const std::vector<SiteName>& cohort, std::uint32_t group) {
   const std::uint32_t number = state_.sessions_opened() + 1;
+  const std::size_t survivors = state_.grouped() ? state_.sum_min() : std::max<std::size_t>(state_.plan().sites_min, 3);
   StatusOr<SecureSession> session = [&]() -> StatusOr<SecureSession> {
     ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number));
-    return SecureSession::Open(std::move(terms), std::max<std::size_t>(state_.plan().sites_min, 3));
+    return SecureSession::Open(std::move(terms), survivors);
   }();
   if (!session.ok())
     return FinishJob(StatusCode::kFailed,
                      Concat("round ", state_.round(), " cannot be summed in secret: ", session.status().message()));
-  Commit(SecureSessionOpened{state_.round(), number, cohort});
+  Commit(SecureSessionOpened{state_.round(), number, cohort, group});
   session_ = *std::move(session);
   const secagg::SessionShape& shape = session_->server().shape();
-  Note("secure_session", {{"round", ToInt(state_.round())},
-                          {"session", number},
-                          {"sites", NamesJson(cohort)},
-                          {"threshold", shape.threshold},
-                          {"survivors_min", shape.survivors_min}});
+  Json fields = {{"round", ToInt(state_.round())},
+                 {"session", number},
+                 {"sites", NamesJson(cohort)},
+                 {"threshold", shape.threshold},
+                 {"survivors_min", shape.survivors_min}};
+  if (state_.grouped()) fields["group"] = group + 1;
+  Note("secure_session", std::move(fields));
   EnterStage();
 }
 
@@ -213,9 +220,9 @@ void JobMachine::OnStageTimer() {
 
 void JobMachine::GoOnWithSession() {
   if (const std::string why = session_->WhyHopeless(); !why.empty())
-    return state_.unmasking() ? SkipRound(why) : AbortSession(why);
+    return !state_.unmasking() ? AbortSession(why) : state_.grouped() ? SettleGroup(why) : SkipRound(why);
   if (session_->phase() == SecureSession::Phase::kReleases) {
-    if (session_->CanUnmask()) CloseSecureRound();
+    if (session_->CanUnmask()) state_.grouped() ? SettleGroup("") : CloseSecureRound();
     return;
   }
   if (!session_->Awaited().empty()) return;
@@ -323,10 +330,10 @@ Json JobMachine::PrivacyOf(const FoldDone& fold) const {
 
 // After a restart: what was being unmasked is taken up from the journal.  Returns why it cannot be, or "".
 std::string JobMachine::RestoreSession(const std::vector<SiteName>& lost_vectors) {
-  if (!state_.unmasking() || state_.phase() == Phase::kFinished) return "";
-  if (!lost_vectors.empty())
+  if (state_.phase() == Phase::kFinished) return "";
+  if (!lost_vectors.empty())  // of a sum that was unmasked, or is being unmasked: it cannot be made again
     return Concat("the masked vector of ", lost_vectors.front(), " was lost with the coordinator's machine");
-  if (state_.phase() != Phase::kCollecting) return "";
+  if (!state_.unmasking() || state_.phase() != Phase::kCollecting) return "";
   StatusOr<SecureSession> session = SecureSession::Restore(*state_.unmasking(), state_.releases());
   if (!session.ok()) return "its journal cannot be taken up: " + session.status().message();
   session_ = *std::move(session);
@@ -336,7 +343,8 @@ std::string JobMachine::RestoreSession(const std::vector<SiteName>& lost_vectors
 // What is waited for between a round's opening and its closing, of a site that is awaited.
 std::string JobMachine::SecureWaitOf(const SiteName& site) const {
   if (session_)
-    return Concat("its answer '", wire::SecureStageName(session_->stage()), "' in secure sum ", session_->number());
+    return Concat("its answer '", wire::SecureStageName(session_->stage()), "' in secure sum ", session_->number(),
+                  state_.grouped() ? Concat(", of ", NameOfGroup(state_.group_in_hand())) : std::string());
   return ready_.contains(site) ? "the other sites, to begin a secure sum" : "";
 }
 

@@ -116,7 +116,7 @@ StatusCode JobState::CodeOfFailures() const {
 }
 
 bool JobState::IsDone(const SiteWork& work) const {
-  return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || GaveUp(work);
+  return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || work.left_out != LeftOut::kNo || GaveUp(work);
 }
 
 std::vector<SiteName> JobState::Awaited() const {
@@ -128,6 +128,29 @@ std::vector<SiteName> JobState::Awaited() const {
       if (!IsDone(work)) awaited.push_back(site);
   }
   return awaited;
+}
+
+std::size_t JobState::sum_min() const {
+  return grouped() && beacon_ ? secagg::FloorOf(*beacon_, *plan_.grouping) : plan_.min_cohort;
+}
+
+std::size_t JobState::groups_summed() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(settled_, [](const auto& group) { return group.second.why_not.empty(); }));
+}
+
+std::uint32_t JobState::SessionsOf(std::uint32_t group) const {
+  const auto found = group_sessions_.find(group);
+  return found == group_sessions_.end() ? 0 : found->second;
+}
+
+bool JobState::CanSum(const std::vector<SiteName>& sites) const {
+  std::size_t enough = 0;
+  for (const std::vector<SiteName>& group : groups_) {
+    const auto there = [&](const SiteName& site) { return std::ranges::binary_search(sites, site); };
+    enough += static_cast<std::size_t>(std::ranges::count_if(group, there)) >= sum_min();
+  }
+  return enough >= plan_.groups_min;
 }
 
 std::vector<UpdateAccepted> JobState::HeldUpdates() const {

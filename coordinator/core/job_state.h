@@ -9,7 +9,8 @@
 //   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
 //   mode secure, in kCollecting: SecureSessionOpened*, UnmaskingBegan, SharesReleased*, then RoundClosed; or
-//   RoundSkipped to kGathering
+//   RoundSkipped to kGathering.  With groups, after BeaconAgreed once a job: (SecureSessionOpened*, UnmaskingBegan,
+//   SharesReleased*, GroupSettled) for one group after the other
 // next() says which of these kGathering is for.
 #pragma once
 
@@ -47,11 +48,27 @@ struct Failure {
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+// A site whose update is in no sum of the round, and will not be.
+enum class LeftOut : std::uint8_t {
+  kNo,
+  kByItself,    // its group was summed without it
+  kWithOthers,  // its group was not summed; it is not to blame
+};
+
+// A group of the open round of which nothing more will come.
+struct SettledGroup {
+  std::string why_not;  // there is no sum; "" when it was summed
+  Bytes transcript;     // of the sum
+  std::map<SiteName, Bytes> releases;
+  friend bool operator==(const SettledGroup&, const SettledGroup&) = default;
+};
+
 // What a cohort's site was asked for and what came of it.
 struct SiteWork {
   std::uint32_t failures = 0;  // at the task in hand; also the number of its attempt
   std::optional<Failure> last_failure;
   std::optional<UpdateAccepted> update;          // of a training round
+  LeftOut left_out = LeftOut::kNo;               // mode secure with groups
   std::optional<EvaluationAccepted> evaluation;  // the newest
   std::map<std::string, wire::Metrics> answers;  // of an evaluation, by subject
   std::set<std::string> given_up;                // subjects
@@ -141,6 +158,21 @@ class JobState {
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
   const std::map<SiteName, Bytes>& releases() const { return releases_; }
   std::uint32_t skipped_in_row() const { return skipped_in_row_; }
+  // What the sites drew together; with groups for the whole job.
+  const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
+
+  // Mode secure with groups.
+  bool grouped() const { return plan_.grouping.has_value(); }
+  // Who is summed with whom; empty before the beacon.
+  const std::vector<std::vector<SiteName>>& groups() const { return groups_; }
+  // A sum of fewer sites is not wanted.
+  std::size_t sum_min() const;
+  const std::map<std::uint32_t, SettledGroup>& settled() const { return settled_; }  // of the open round
+  std::size_t groups_summed() const;
+  std::uint32_t group_in_hand() const { return group_in_hand_; }  // of the newest session
+  std::uint32_t SessionsOf(std::uint32_t group) const;            // opened in this round
+  // Enough groups have enough sites among these (in name order).
+  bool CanSum(const std::vector<SiteName>& sites) const;
   // Of the next sum: of single values, under privacy.sites of whole updates.
   double clip() const { return clip_; }
   // Under privacy.sites what the newest model tells of it ("epsilon", "clip", ...): a JSON object, "" before.
@@ -184,6 +216,8 @@ class JobState {
   Status Check(const UnmaskingBegan& record) const;
   Status Check(const SharesReleased& record) const;
   Status Check(const RoundSkipped& record) const;
+  Status Check(const BeaconAgreed& record) const;
+  Status Check(const GroupSettled& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
 
@@ -204,10 +238,12 @@ class JobState {
   void Take(const JobResumed&) { paused_by_.reset(); }
   void Take(const PlanPinned& record);
   void Take(const ModelInitialized& record);
-  void Take(const SecureSessionOpened& record) { sessions_opened_ = record.session; }
+  void Take(const SecureSessionOpened& record);
   void Take(const UnmaskingBegan& record);
   void Take(const SharesReleased& record) { releases_[record.site] = record.release; }
   void Take(const RoundSkipped& record);
+  void Take(const BeaconAgreed& record);
+  void Take(const GroupSettled& record);
   void ForgetSecureRound();
   void OpenCohort(const std::vector<SiteName>& cohort);
   void KeepLocalUpdate(const UpdateAccepted& update);
@@ -250,6 +286,11 @@ class JobState {
   std::map<SiteName, Bytes> releases_;
   double clip_ = 0;
   std::string site_privacy_;
+  std::optional<secagg::Beacon> beacon_;
+  std::vector<std::vector<SiteName>> groups_;  // follows from the beacon
+  std::map<std::uint32_t, SettledGroup> settled_;
+  std::map<std::uint32_t, std::uint32_t> group_sessions_;
+  std::uint32_t group_in_hand_ = 0;
 
   // Mode async.
   std::map<SiteName, wire::TaskKey> in_hand_;

@@ -1,6 +1,7 @@
 // What may follow what.  A journal that breaks one of these is not one that we wrote.
 #include <algorithm>
 
+#include "comm/wire/secure_groups.h"
 #include "coordinator/core/job_state.h"
 #include "privacy/secagg/neighbours.h"
 
@@ -27,6 +28,11 @@ Status JobState::Check(const JobOpened& record) const {
         "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
         "begin with a model that is there already");
   // Beyond, sites would share masks with some of the others on a graph that nobody alone may choose.
+  if (plan.grouping) {
+    const std::string why =
+        wire::WhyNoGroups(static_cast<std::int64_t>(record.sites.size()), plan.grouping->groups, plan.min_cohort);
+    return why.empty() ? Status() : InvalidArgument("secure_aggregation.groups: ", why);
+  }
   if (plan.mode == RoundMode::kSecure && record.sites.size() > secagg::kCompleteMax)
     return InvalidArgument("secure_aggregation is for at most ", secagg::kCompleteMax, " sites, and ",
                            record.sites.size(), " take part; name fewer with federation.sites.names");
@@ -102,6 +108,11 @@ Status JobState::Check(const RoundClosed& record) const {
     if (!async() && !work.update) missing.push_back(site);
   if (record.contributors != contributors || record.missing != missing || contributors.empty())
     return DataLoss("the contributors are not those whose updates were accepted");
+  if (grouped())
+    return settled_.size() == groups_.size() && groups_summed() >= plan_.groups_min
+               ? Status()
+               : DataLoss("a round of ", groups_summed(), " groups' sums; at least ", plan_.groups_min,
+                          " are needed, and of every group it must be settled what becomes of it");
   return HeldUpdates().size() < answers_min()
              ? DataLoss("a round of ", HeldUpdates().size(), " updates, fewer than the minimum of ", answers_min())
              : Status();
@@ -124,9 +135,32 @@ Status JobState::Check(const SecureSessionOpened& record) const {
   if (record.session != sessions_opened_ + 1) return DataLoss("session ", record.session, " is not the next");
   const bool known = std::all_of(record.cohort.begin(), record.cohort.end(),
                                  [&](const SiteName& site) { return cohort_.contains(site); });
-  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < plan_.min_cohort)
-    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", plan_.min_cohort,
+  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < sum_min())
+    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", sum_min(),
                     " of the round's, in order");
+  if (!grouped()) return Status();
+  if (record.group >= groups_.size() || settled_.contains(record.group))
+    return DataLoss("group ", record.group, " is not to be summed");
+  return std::ranges::includes(groups_[record.group], record.cohort)
+             ? Status()
+             : DataLoss("the sum's sites are not all of group ", record.group);
+}
+
+Status JobState::Check(const BeaconAgreed& record) const {
+  if (!secure() || beacon_ || (phase_ != Phase::kGathering && phase_ != Phase::kCollecting) || sessions_opened_ > 0)
+    return DataLoss("no beacon is to be agreed on");
+  if (!std::ranges::all_of(record.beacon.sites, [&](const SiteName& site) { return IsMember(site); }))
+    return DataLoss("the beacon names sites that are none of the job's");
+  return grouped() ? Annotate(secagg::GroupsOf(record.beacon, *plan_.grouping, opened_.job).status(), "the beacon")
+                   : Status();
+}
+
+Status JobState::Check(const GroupSettled& record) const {
+  if (!grouped() || phase_ != Phase::kCollecting || record.round != round_ || record.group >= groups_.size() ||
+      settled_.contains(record.group))
+    return DataLoss("group ", record.group, " of round ", record.round, " is not to be settled");
+  if ((unmasking_ || record.why_not.empty()) && (!unmasking_ || record.group != group_in_hand_))
+    return DataLoss("group ", record.group, " is not the one that is being unmasked");
   return Status();
 }
 
@@ -137,7 +171,9 @@ Status JobState::Check(const UnmaskingBegan& record) const {
   for (const auto& [site, vector] : record.vectors)
     if (const auto work = cohort_.find(site); work == cohort_.end() || IsDone(work->second))
       return DataLoss(site, " is not awaited");
-  return record.vectors.size() < plan_.min_cohort ? DataLoss("a sum of ", record.vectors.size(), " sites") : Status();
+    else if (grouped() && !std::ranges::binary_search(groups_[group_in_hand_], site))
+      return DataLoss(site, " is not in the group in hand");
+  return record.vectors.size() < sum_min() ? DataLoss("a sum of ", record.vectors.size(), " sites") : Status();
 }
 
 Status JobState::Check(const SharesReleased& record) const {

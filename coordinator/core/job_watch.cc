@@ -1,4 +1,6 @@
 // Who has fallen silent, and what is waited for.
+#include <algorithm>
+
 #include "coordinator/core/job_machine.h"
 
 namespace consilium::coordinator {
@@ -27,6 +29,9 @@ void JobMachine::OnWatch() {
 std::string JobMachine::WhyUnfit(const SiteName& site) const {
   if (state_.secure() && state_.IsMember(site) && !secure_.roster.contains(site))
     return "the roster has no signing key for it; provision it one, and give the roster to all parties";
+  if (state_.grouped() && state_.beacon() && state_.IsMember(site) &&
+      !std::ranges::binary_search(state_.beacon()->sites, site))
+    return "it was not there when the sites drew the groups, which hold for the whole job";
   const auto found = capabilities_.find(site);
   return found == capabilities_.end() ? "" : wire::WhyUnfit(found->second, state_.plan().features);
 }

@@ -124,13 +124,17 @@ void Fields(Io& io, T& record) {
   } else if constexpr (std::is_same_v<R, ModelInitialized>) {
     io(record.model);
   } else if constexpr (std::is_same_v<R, SecureSessionOpened>) {
-    io(record.round), io(record.session), io(record.cohort);
+    io(record.round), io(record.session), io(record.cohort), io(record.group);
   } else if constexpr (std::is_same_v<R, UnmaskingBegan>) {
     io(record.round), io(record.session), io(record.transcript), io(record.vectors);
   } else if constexpr (std::is_same_v<R, SharesReleased>) {
     io(record.round), io(record.session), io(record.site), io(record.release);
   } else if constexpr (std::is_same_v<R, RoundSkipped>) {
     io(record.round), io(record.why);
+  } else if constexpr (std::is_same_v<R, BeaconAgreed>) {
+    io(record.beacon.sites), io(record.beacon.value);
+  } else if constexpr (std::is_same_v<R, GroupSettled>) {
+    io(record.round), io(record.group), io(record.why_not);
   } else if constexpr (std::is_same_v<R, JobPaused> || std::is_same_v<R, JobResumed>) {
     io(record.by);
   } else {
@@ -189,7 +193,8 @@ std::string_view RecordName(const Record& record) {
       "JobOpened",        "RoundOpened",         "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
       "ModelPublished",   "EvaluationOpened",    "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
       "EvaluationClosed", "TaskGiven",           "JobPaused",          "JobResumed",          "PlanPinned",
-      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped"};
+      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped",
+      "BeaconAgreed",     "GroupSettled"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "comm/wire/messages.h"
+#include "privacy/secagg/beacon.h"
 
 namespace consilium::coordinator {
 
@@ -150,6 +151,7 @@ struct SecureSessionOpened {
   Round round{};
   std::uint32_t session = 0;     // 1 for the first of the round
   std::vector<SiteName> cohort;  // in name order
+  std::uint32_t group = 0;       // whose sum it is, where sites are summed in groups
   friend bool operator==(const SecureSessionOpened&, const SecureSessionOpened&) = default;
 };
 
@@ -187,6 +189,20 @@ struct RoundSkipped {
   friend bool operator==(const RoundSkipped&, const RoundSkipped&) = default;
 };
 
+// Mode secure: what the sites drew together, and no party alone (privacy/secagg/beacon.h).
+struct BeaconAgreed {
+  secagg::Beacon beacon;
+  friend bool operator==(const BeaconAgreed&, const BeaconAgreed&) = default;
+};
+
+// Mode secure with groups: nothing more comes of this group in this round.  Summed, or left out.
+struct GroupSettled {
+  Round round{};
+  std::uint32_t group = 0;
+  std::string why_not;  // there is no sum of it; "" when its shares are all there
+  friend bool operator==(const GroupSettled&, const GroupSettled&) = default;
+};
+
 struct JobFinished {
   StatusCode code = StatusCode::kOk;
   std::string message;
@@ -196,10 +212,10 @@ struct JobFinished {
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
                             TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized, SecureSessionOpened,
-                            UnmaskingBegan, SharesReleased, RoundSkipped>;
+                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconAgreed, GroupSettled>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
-inline constexpr std::uint8_t kRecordFormat = 4;
+inline constexpr std::uint8_t kRecordFormat = 5;
 
 // Canonical bytes: u8 kRecordFormat, u8 alternative, then the fields.
 Bytes Encode(const Record& record);

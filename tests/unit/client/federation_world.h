@@ -35,6 +35,11 @@ struct FederationOptions {
   std::function<void(const SiteName& from, const wire::SiteMessage& message)> hear{};
   std::function<void(const coordinator::Record& record)> record{};
   std::vector<std::string> sites = {"a", "b", "c"};
+  // Sites are summed in so many groups, drawn from a beacon that was agreed on before the world began; the median of the
+  // groups' means is the round's.  0: no groups.
+  std::uint32_t groups = 0;
+  double clip = 4;
+  std::string loud;  // a site whose every value is the clip
   // A site that is never heard of again once it has answered this stage of a secure sum in round 1.
   std::map<std::string, wire::SecureStage> vanish{};
 };
@@ -58,7 +63,13 @@ struct FederationOutcome {
   std::vector<double> clips;                          // after each round
   double next_clip = 0;                               // as the coordinator's state ends
   std::vector<std::set<SiteName>> contributors;       // of the rounds
+  // With groups: whom the beacon put together, and the means of each round's groups that were summed.
+  std::vector<std::vector<SiteName>> groups;
+  std::vector<std::map<std::uint32_t, std::vector<float>>> group_means;
 };
+
+// The beacon of a world with groups.
+secagg::Beacon BeaconOfWorld(const FederationOptions& options);
 
 FederationOutcome RunFederation(const FederationOptions& options);
 
