@@ -50,6 +50,16 @@ Json BeaconToJson(const secagg::Beacon& beacon) {
   return {{"sites", std::move(sites)}, {"value", beacon.value.ToHex()}};
 }
 
+Json PartToJson(const secagg::BeaconPart& part) {
+  Json json = {{"round", ToInt(part.round)},
+               {"attempt", part.attempt},
+               {"revealed", part.revealed},
+               {"context", part.context.ToHex()},
+               {"nonce", ToHex(part.nonce)}};
+  if (part.commitments) json["commitments"] = part.commitments->ToHex();
+  return json;
+}
+
 Json SecureToJson(const SecureWork& work) {
   Json json = {{"model", work.model.ToHex()},
                {"configuration", work.configuration.ToHex()},
@@ -109,6 +119,20 @@ StatusOr<secagg::Beacon> BeaconFromJson(const Json& json) {
   for (const Json& site : json.at("sites")) beacon.sites.emplace_back(site.get<std::string>());
   ASSIGN_OR_RETURN(beacon.value, Digest::FromHex(json.at("value").get<std::string>()));
   return beacon;
+}
+
+StatusOr<secagg::BeaconPart> PartFromJson(const Json& json) {
+  secagg::BeaconPart part{.round = Round{WholeNumber<std::uint32_t>(json.at("round"))},
+                          .attempt = WholeNumber<std::uint32_t>(json.at("attempt")),
+                          .revealed = WholeNumber<std::uint32_t>(json.at("revealed"))};
+  ASSIGN_OR_RETURN(part.context, Digest::FromHex(json.at("context").get<std::string>()));
+  ASSIGN_OR_RETURN(const Bytes nonce, FromHex(json.at("nonce").get<std::string>()));
+  if (nonce.size() != part.nonce.size()) return DataLoss("a nonce of ", nonce.size(), " bytes");
+  std::ranges::copy(nonce, part.nonce.begin());
+  if (json.contains("commitments")) {
+    ASSIGN_OR_RETURN(part.commitments, Digest::FromHex(json["commitments"].get<std::string>()));
+  }
+  return part;
 }
 
 StatusOr<SecureWork> SecureFromJson(const Json& json) {
@@ -218,9 +242,16 @@ bool SessionState::HasReleased(const JobId& job, Round round) const {
   return newest != released_.end() && round <= newest->second;
 }
 
-std::optional<secagg::Beacon> SessionState::GroupBeaconOf(const JobId& job) const {
-  const auto found = group_beacons_.find(job);
-  return found == group_beacons_.end() ? std::nullopt : std::optional(found->second);
+std::optional<secagg::BeaconPart> SessionState::BeaconPartOf(const JobId& job) const {
+  const auto found = beacon_parts_.find(job);
+  return found == beacon_parts_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void SessionState::SetBeacon(const wire::TaskKey& task, secagg::Beacon beacon) {
+  for (Outcome& outcome : outcomes_)
+    if (auto* trained = std::get_if<Trained>(&outcome.result);
+        trained != nullptr && outcome.task == task && trained->secure)
+      trained->secure->beacon = std::move(beacon);
 }
 
 void SessionState::Counts(const wire::TaskKey& task) {
@@ -271,7 +302,7 @@ Json SessionState::ToJson() const {
                {"outcomes", std::move(outcomes)},
                {"jobs", std::move(jobs)},
                {"released", std::move(released)}};
-  for (const auto& [job, beacon] : group_beacons_) json["group_beacons"][job.value()] = BeaconToJson(beacon);
+  for (const auto& [job, part] : beacon_parts_) json["beacons"][job.value()] = PartToJson(part);
   return json;
 }
 
@@ -297,10 +328,10 @@ StatusOr<SessionState> SessionState::FromJson(const Json& json) {
         if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
         state.released_[JobId(job)] = Round{WholeNumber<std::uint32_t>(round)};
       }
-    if (json.contains("group_beacons"))
-      for (const auto& [job, beacon] : json["group_beacons"].items()) {
+    if (json.contains("beacons"))
+      for (const auto& [job, part] : json["beacons"].items()) {
         if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
-        ASSIGN_OR_RETURN(state.group_beacons_[JobId(job)], BeaconFromJson(beacon));
+        ASSIGN_OR_RETURN(state.beacon_parts_[JobId(job)], PartFromJson(part));
       }
   } catch (const Json::exception& error) {
     return DataLoss("the session state is not as expected: ", error.what());

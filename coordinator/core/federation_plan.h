@@ -50,6 +50,7 @@ struct FederationPlan {
   // Mode secure.
   std::uint32_t min_cohort = 3;  // of a sum
   double clip = 1;               // of a value of an update
+  wire::SecureSpec secure;
   wire::SitePrivacySpec site_privacy;
   std::optional<secagg::Grouping> grouping;  // sites are summed in groups
   std::size_t groups_min = 0;                // so many groups' sums make a round

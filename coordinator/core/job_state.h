@@ -8,9 +8,10 @@
 //   of a job that asks for a plan, first, each closed by RoundClosed as rounds are (work() tells them apart):
 //   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
-//   mode secure, in kCollecting: SecureSessionOpened*, UnmaskingBegan, SharesReleased*, then RoundClosed; or
-//   RoundSkipped to kGathering.  With groups, after BeaconAgreed once a job: (SecureSessionOpened*, UnmaskingBegan,
-//   SharesReleased*, GroupSettled) for one group after the other
+//   mode secure, in kCollecting: BeaconOpened and BeaconAgreed as often as the sum needs them, SecureSessionOpened*,
+//   UnmaskingBegan, SharesReleased*, then RoundClosed; or RoundSkipped to kGathering.
+//   With groups the beacon is agreed on once a job, and for one group after the other: SecureSessionOpened*,
+//   UnmaskingBegan, SharesReleased*, GroupSettled
 // next() says which of these kGathering is for.
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "coordinator/core/federation_plan.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/site_health.h"
+#include "privacy/secagg/beacon.h"
 
 namespace consilium::coordinator {
 
@@ -156,10 +158,12 @@ class JobState {
   bool secure() const { return plan_.mode == RoundMode::kSecure; }
   std::uint32_t sessions_opened() const { return sessions_opened_; }  // in this round
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
+  std::uint32_t beacons_opened() const { return beacons_opened_; }  // in this round; with groups in the job
+  // The newest that was agreed on in the open round, unless another one has been asked for since; with groups the job's.
+  const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
+  const std::optional<BeaconAgreed>& beacon_agreed() const { return beacon_agreed_; }  // with what sites are told of it
   const std::map<SiteName, Bytes>& releases() const { return releases_; }
   std::uint32_t skipped_in_row() const { return skipped_in_row_; }
-  // What the sites drew together; with groups for the whole job.
-  const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
 
   // Mode secure with groups.
   bool grouped() const { return plan_.grouping.has_value(); }
@@ -213,10 +217,11 @@ class JobState {
   Status Check(const PlanPinned& record) const;
   Status Check(const ModelInitialized& record) const;
   Status Check(const SecureSessionOpened& record) const;
+  Status Check(const BeaconOpened& record) const;
+  Status Check(const BeaconAgreed& record) const;
   Status Check(const UnmaskingBegan& record) const;
   Status Check(const SharesReleased& record) const;
   Status Check(const RoundSkipped& record) const;
-  Status Check(const BeaconAgreed& record) const;
   Status Check(const GroupSettled& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
@@ -239,10 +244,11 @@ class JobState {
   void Take(const PlanPinned& record);
   void Take(const ModelInitialized& record);
   void Take(const SecureSessionOpened& record);
+  void Take(const BeaconOpened& record);
+  void Take(const BeaconAgreed& record);
   void Take(const UnmaskingBegan& record);
   void Take(const SharesReleased& record) { releases_[record.site] = record.release; }
   void Take(const RoundSkipped& record);
-  void Take(const BeaconAgreed& record);
   void Take(const GroupSettled& record);
   void ForgetSecureRound();
   void OpenCohort(const std::vector<SiteName>& cohort);
@@ -282,11 +288,14 @@ class JobState {
 
   // Mode secure: of the open round.
   std::uint32_t sessions_opened_ = 0, skipped_in_row_ = 0;
+  std::uint32_t beacons_opened_ = 0;
+  std::vector<SiteName> beacon_sites_;  // that were asked for the newest
+  std::optional<secagg::Beacon> beacon_;
+  std::optional<BeaconAgreed> beacon_agreed_;
   std::optional<UnmaskingBegan> unmasking_;
   std::map<SiteName, Bytes> releases_;
   double clip_ = 0;
   std::string site_privacy_;
-  std::optional<secagg::Beacon> beacon_;
   std::vector<std::vector<SiteName>> groups_;  // follows from the beacon
   std::map<std::uint32_t, SettledGroup> settled_;
   std::map<std::uint32_t, std::uint32_t> group_sessions_;

@@ -113,11 +113,6 @@ void JobState::Take(const SecureSessionOpened& record) {
   ++group_sessions_[record.group];
 }
 
-void JobState::Take(const BeaconAgreed& record) {
-  beacon_ = record.beacon;
-  if (grouped()) groups_ = secagg::GroupsOf(*beacon_, *plan_.grouping, opened_.job).value();  // Check() has tried it
-}
-
 // A group that was being unmasked and came to nothing is not tried again: some of its sites have released their shares.
 void JobState::Take(const GroupSettled& record) {
   SettledGroup& settled = settled_[record.group];
@@ -133,10 +128,29 @@ void JobState::Take(const GroupSettled& record) {
       work->second.left_out = record.why_not.empty() ? LeftOut::kByItself : LeftOut::kWithOthers;
 }
 
+void JobState::Take(const BeaconOpened& record) {
+  beacons_opened_ = record.attempt;
+  beacon_sites_ = record.sites;
+  beacon_.reset();
+  beacon_agreed_.reset();
+}
+
+void JobState::Take(const BeaconAgreed& record) {
+  beacon_ = secagg::Beacon{beacon_sites_, record.value};
+  beacon_agreed_ = record;
+  if (grouped()) groups_ = secagg::GroupsOf(*beacon_, *plan_.grouping, opened_.job).value();  // Check() has tried it
+}
+
 void JobState::ForgetSecureRound() {
   sessions_opened_ = group_in_hand_ = 0;
   settled_.clear();
   group_sessions_.clear();
+  if (!grouped()) {  // the groups hold for the whole job
+    beacons_opened_ = 0;
+    beacon_sites_.clear();
+    beacon_.reset();
+    beacon_agreed_.reset();
+  }
   unmasking_.reset();
   releases_.clear();
 }

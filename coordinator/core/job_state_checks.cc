@@ -3,7 +3,6 @@
 
 #include "comm/wire/secure_groups.h"
 #include "coordinator/core/job_state.h"
-#include "privacy/secagg/neighbours.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -27,14 +26,13 @@ Status JobState::Check(const JobOpened& record) const {
     return InvalidArgument(
         "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
         "begin with a model that is there already");
-  // Beyond, sites would share masks with some of the others on a graph that nobody alone may choose.
   if (plan.grouping) {
     const std::string why =
         wire::WhyNoGroups(static_cast<std::int64_t>(record.sites.size()), plan.grouping->groups, plan.min_cohort);
     return why.empty() ? Status() : InvalidArgument("secure_aggregation.groups: ", why);
   }
-  if (plan.mode == RoundMode::kSecure && record.sites.size() > secagg::kCompleteMax)
-    return InvalidArgument("secure_aggregation is for at most ", secagg::kCompleteMax, " sites, and ",
+  if (plan.mode == RoundMode::kSecure && std::ssize(record.sites) > wire::kSecureSitesMax)
+    return InvalidArgument("secure_aggregation is for at most ", wire::kSecureSitesMax, " sites, and ",
                            record.sites.size(), " take part; name fewer with federation.sites.names");
   return Status();
 }
@@ -146,15 +144,6 @@ Status JobState::Check(const SecureSessionOpened& record) const {
              : DataLoss("the sum's sites are not all of group ", record.group);
 }
 
-Status JobState::Check(const BeaconAgreed& record) const {
-  if (!secure() || beacon_ || (phase_ != Phase::kGathering && phase_ != Phase::kCollecting) || sessions_opened_ > 0)
-    return DataLoss("no beacon is to be agreed on");
-  if (!std::ranges::all_of(record.beacon.sites, [&](const SiteName& site) { return IsMember(site); }))
-    return DataLoss("the beacon names sites that are none of the job's");
-  return grouped() ? Annotate(secagg::GroupsOf(record.beacon, *plan_.grouping, opened_.job).status(), "the beacon")
-                   : Status();
-}
-
 Status JobState::Check(const GroupSettled& record) const {
   if (!grouped() || phase_ != Phase::kCollecting || record.round != round_ || record.group >= groups_.size() ||
       settled_.contains(record.group))
@@ -162,6 +151,31 @@ Status JobState::Check(const GroupSettled& record) const {
   if ((unmasking_ || record.why_not.empty()) && (!unmasking_ || record.group != group_in_hand_))
     return DataLoss("group ", record.group, " is not the one that is being unmasked");
   return Status();
+}
+
+Status JobState::Check(const BeaconOpened& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_)
+    return DataLoss("no sum of round ", record.round, " is to be drawn");
+  if (grouped() && beacon_) return DataLoss("the job's groups are drawn already");
+  if (record.attempt != beacons_opened_ + 1) return DataLoss("beacon ", record.attempt, " is not the next");
+  const bool known = std::all_of(record.sites.begin(), record.sites.end(),
+                                 [&](const SiteName& site) { return cohort_.contains(site); });
+  return known && StrictlyAscending(record.sites) && record.sites.size() >= plan_.min_cohort
+             ? Status()
+             : DataLoss("a beacon of ", record.sites.size(), " sites that are not at least ", plan_.min_cohort,
+                        " of the round's, in order");
+}
+
+Status JobState::Check(const BeaconAgreed& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_ || beacon_ ||
+      record.attempt == 0 || record.attempt != beacons_opened_)
+    return DataLoss("beacon ", record.attempt, " of round ", record.round, " is not the one that is asked for");
+  ASSIGN_OR_RETURN(const secagg::BeaconNotice notice, secagg::DecodeBeaconNotice(record.notice));
+  if (notice.sites != beacon_sites_ || notice.nonces.size() != notice.sites.size())
+    return DataLoss("a beacon that is not of the sites that were asked for it");
+  if (!grouped()) return Status();
+  return Annotate(secagg::GroupsOf({beacon_sites_, record.value}, *plan_.grouping, opened_.job).status(),
+                  "the beacon of the job's groups");
 }
 
 Status JobState::Check(const UnmaskingBegan& record) const {

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "comm/wire/messages.h"
-#include "privacy/secagg/beacon.h"
 
 namespace consilium::coordinator {
 
@@ -155,6 +154,24 @@ struct SecureSessionOpened {
   friend bool operator==(const SecureSessionOpened&, const SecureSessionOpened&) = default;
 };
 
+// Mode secure.  These sites are asked for the beacon of a sum of theirs (secagg/beacon.h).  Its number is spent from
+// now on, and a beacon of the round before it is no longer used.
+struct BeaconOpened {
+  Round round{};
+  std::uint32_t attempt = 0;    // 1 for the first of the round
+  std::vector<SiteName> sites;  // in name order
+  friend bool operator==(const BeaconOpened&, const BeaconOpened&) = default;
+};
+
+// All have committed and revealed.
+struct BeaconAgreed {
+  Round round{};
+  std::uint32_t attempt = 0;
+  Digest value;  // secagg::Beacon::value
+  Bytes notice;  // secagg::BeaconNotice with everything: what every site of the sum is told
+  friend bool operator==(const BeaconAgreed&, const BeaconAgreed&) = default;
+};
+
 // A masked vector in the blob store.
 struct MaskedVector {
   wire::BlobManifest vector;
@@ -189,12 +206,6 @@ struct RoundSkipped {
   friend bool operator==(const RoundSkipped&, const RoundSkipped&) = default;
 };
 
-// Mode secure: what the sites drew together, and no party alone (privacy/secagg/beacon.h).
-struct BeaconAgreed {
-  secagg::Beacon beacon;
-  friend bool operator==(const BeaconAgreed&, const BeaconAgreed&) = default;
-};
-
 // Mode secure with groups: nothing more comes of this group in this round.  Summed, or left out.
 struct GroupSettled {
   Round round{};
@@ -212,7 +223,8 @@ struct JobFinished {
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
                             TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized, SecureSessionOpened,
-                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconAgreed, GroupSettled>;
+                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconOpened, BeaconAgreed,
+                            GroupSettled>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
 inline constexpr std::uint8_t kRecordFormat = 5;

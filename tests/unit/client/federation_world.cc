@@ -134,12 +134,6 @@ class World {
   }
 
   void StartCoordinator() {
-    if (Grouped() && coordinator_.journal.empty()) {
-      const hub::JobOpened job = NewJob();
-      audit_.Take(job);
-      for (const hub::Record& record : {hub::Record(job), hub::Record(hub::BeaconAgreed{BeaconOfWorld(options_)})})
-        coordinator_.journal.push_back(hub::Encode(record));
-    }
     std::vector<hub::Record> records;
     for (const Bytes& bytes : coordinator_.journal) records.push_back(hub::DecodeRecord(bytes).value());
     coordinator_.machine =
@@ -344,7 +338,6 @@ class World {
   void StartSite(const SiteName& name) {
     Site& site = sites_.at(name);
     SessionState state;
-    if (Grouped()) state.SetGroupBeacon(JobId("trial"), BeaconOfWorld(options_));
     if (!site.persisted.empty()) state = SessionState::FromJson(Json::parse(site.persisted)).value();
     SessionOptions session{.when_done = SessionOptions::WhenDone::kExit};
     SecureParty party{.name = name, .signing = keys_.at(name), .roster = {}, .entropy = &entropy_};
@@ -615,12 +608,6 @@ class World {
 };
 
 }  // namespace
-
-secagg::Beacon BeaconOfWorld(const FederationOptions& options) {
-  secagg::Beacon beacon{.sites = {}, .value = Sha256Of(Concat("beacon ", options.seed))};
-  for (const std::string& name : options.sites) beacon.sites.emplace_back(name);
-  return beacon;
-}
 
 FederationOutcome RunFederation(const FederationOptions& options) { return World(options).Run(); }
 

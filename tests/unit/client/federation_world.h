@@ -35,8 +35,8 @@ struct FederationOptions {
   std::function<void(const SiteName& from, const wire::SiteMessage& message)> hear{};
   std::function<void(const coordinator::Record& record)> record{};
   std::vector<std::string> sites = {"a", "b", "c"};
-  // Sites are summed in so many groups, drawn from a beacon that was agreed on before the world began; the median of the
-  // groups' means is the round's.  0: no groups.
+  // Sites are summed in so many groups, and the median of the groups' means is the round's; with mode secure, at least
+  // 24 sites.  0: no groups.
   std::uint32_t groups = 0;
   double clip = 4;
   std::string loud;  // a site whose every value is the clip
@@ -63,13 +63,10 @@ struct FederationOutcome {
   std::vector<double> clips;                          // after each round
   double next_clip = 0;                               // as the coordinator's state ends
   std::vector<std::set<SiteName>> contributors;       // of the rounds
-  // With groups: whom the beacon put together, and the means of each round's groups that were summed.
+  // With groups: whom the beacon has put together, and the means of each round's groups that were summed.
   std::vector<std::vector<SiteName>> groups;
   std::vector<std::map<std::uint32_t, std::vector<float>>> group_means;
 };
-
-// The beacon of a world with groups.
-secagg::Beacon BeaconOfWorld(const FederationOptions& options);
 
 FederationOutcome RunFederation(const FederationOptions& options);
 
