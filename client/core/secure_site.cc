@@ -43,7 +43,8 @@ StatusOr<std::uint32_t> SurvivorsMin(const SecureParty& party, const SecureWork&
                                      const std::vector<SiteName>& names) {
   if (!work.groups) return work.min_cohort;
   if (!work.beacon)
-    return PermissionDenied("the coordinator wants to sum a group before the sites have agreed on what draws the groups");
+    return PermissionDenied(
+        "the coordinator wants to sum a group before the sites have agreed on what draws the groups");
   const StatusOr<std::vector<std::vector<SiteName>>> groups = secagg::GroupsOf(*work.beacon, *work.groups, job);
   if (!groups.ok()) return PermissionDenied(groups.status().message());
   const auto own = std::ranges::find_if(
@@ -60,7 +61,8 @@ StatusOr<std::uint32_t> SurvivorsMin(const SecureParty& party, const SecureWork&
   return floor;
 }
 
-// What a sum is drawn from: its group, or the graph of a sum that is too large for everybody to share masks with everybody.
+// What a sum is drawn from: its group, or the graph of a sum that is too large for everybody to share masks with
+// everybody.
 StatusOr<Digest> GraphBeaconOf(const SecureWork& work, const std::vector<SiteName>& names) {
   if (work.groups) return work.beacon->value;  // it is there: SurvivorsMin has looked
   if (names.size() <= secagg::kCompleteMax) return Digest{};
@@ -115,7 +117,8 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                              .beacon = beacon,
                              .dimension = secagg::DimensionFor(work.elements),
                              .clip = opening.clip,
-                             .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
+                             .corrupt = work.groups ? secagg::CorruptInGroup(names.size())
+                                                    : static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
                              .min_cohort = survivors_min};
   std::optional<Noise> noise;
   if (work.privacy) {

@@ -30,11 +30,10 @@ std::string FeatureOf(LocalMethod method) {
 }  // namespace
 
 std::set<std::string> FeaturesOfThisBuild() {
-  std::set<std::string> features = {"async",    "auxiliary",      kBeaconFeature,       "compression",
-                                    "delta",    "local_momentum", "personal",           "personalization",
-                                    "planning", "record_privacy", "secure_aggregation", "secure_groups",
-                                    "site_privacy",
-                                    "validate"};
+  std::set<std::string> features = {"async",        "auxiliary",      kBeaconFeature,       "compression",
+                                    "delta",        "local_momentum", "personal",           "personalization",
+                                    "planning",     "record_privacy", "secure_aggregation", "secure_groups",
+                                    "site_privacy", "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));

@@ -40,12 +40,11 @@ Status ResolveGroups(const ConfigNode& secure, const StrategySpec& strategy, con
   if (job.site_privacy.enabled)
     return refuse("groups do not go with privacy.sites: each group's sum would need the noise of a whole ",
                   "round, and noise that hides a site hides from the rule which group is wrong. Remove one of the two");
-  const UpdatesNeeded needed = GroupsNeededBy(strategy, federation.strategy_parameters.empty()
-                                                            ? DefaultParameters(strategy)
-                                                            : federation.strategy_parameters);
+  const UpdatesNeeded needed = GroupsNeededBy(
+      strategy, federation.strategy_parameters.empty() ? DefaultParameters(strategy) : federation.strategy_parameters);
   if (groups < static_cast<std::int64_t>(needed.count))
-    return refuse("strategy ", strategy.name, " needs at least ", needed.count, " groups (", needed.why,
-                  "), found ", groups);
+    return refuse("strategy ", strategy.name, " needs at least ", needed.count, " groups (", needed.why, "), found ",
+                  groups);
   for (const std::int64_t sites : {federation.sites_min, static_cast<std::int64_t>(federation.sites.size())}) {
     if (sites == 0) continue;  // not named: the coordinator looks when it knows them
     if (const std::string why = WhyNoGroups(sites, groups, federation.secure.min_cohort); !why.empty())
@@ -56,7 +55,7 @@ Status ResolveGroups(const ConfigNode& secure, const StrategySpec& strategy, con
 
 }  // namespace
 
-bool NeedsBeacon(const SecureSpec& secure, std::size_t sites) { 
+bool NeedsBeacon(const SecureSpec& secure, std::size_t sites) {
   return secure.enabled && (secure.groups > 0 || sites > kCompleteMax);
 }
 
@@ -112,9 +111,9 @@ Status ResolveSecure(const ConfigNode& root, JobSpec* job) {
     return InvalidArgument(at(node["cross_site"]), ": cross_site does not go with secure_aggregation: it would show ",
                            "each site's own model to the coordinator and to the other sites");
   if (node["sites"]["min"].IsNull())
-    federation.sites_min = grouped ? std::max(kGroupedSitesMin, federation.secure.groups *
-                                                                    GroupFloor(0, federation.secure.min_cohort))
-                                   : federation.secure.min_cohort;
+    federation.sites_min =
+        grouped ? std::max(kGroupedSitesMin, federation.secure.groups * GroupFloor(0, federation.secure.min_cohort))
+                : federation.secure.min_cohort;
   if (federation.sites_min < federation.secure.min_cohort)
     return InvalidArgument(at(node["sites"]["min"]), ": secure_aggregation.min_cohort is ",
                            federation.secure.min_cohort, ", so federation.sites.min must be at least that, found ",

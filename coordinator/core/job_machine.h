@@ -147,6 +147,7 @@ class JobMachine {
   std::vector<SiteName> GatherAwaited() const;
   std::vector<SiteName> ConnectedMembers() const;
   std::vector<SiteName> FitMembers() const;  // connected, and able to do the job
+  bool IsEnough(const std::vector<SiteName>& sites) const;
   std::string Describe(const std::vector<SiteName>& missing) const;
 
   // job_evaluations.cc

@@ -72,6 +72,11 @@ std::vector<SiteName> JobMachine::FitMembers() const {
   return members;
 }
 
+// To open a round with.  Once groups are drawn, it is their sums that need sites.
+bool JobMachine::IsEnough(const std::vector<SiteName>& sites) const {
+  return state_.grouped() && state_.beacon() ? state_.CanSum(sites) : sites.size() >= state_.plan().sites_min;
+}
+
 // Before round 0 everybody is expected; later those whose last update was used.  Who has been missing is welcome, but
 // not waited for.  A coordinator that has just come back draws from few sites when it draws at once, so it also expects
 // whoever has not been missing lately.
@@ -81,9 +86,7 @@ std::vector<SiteName> JobMachine::GatherAwaited() const {
     for (const SiteName& site : sites)
       if (!connected_.contains(site)) awaited.push_back(site);
   };
-  const bool groups_lack = state_.grouped() && state_.beacon() && !state_.CanSum(FitMembers());
-  const bool too_few =
-      (FitMembers().size() < state_.plan().sites_min || groups_lack) && state_.next() == NextStep::kRound;
+  const bool too_few = !IsEnough(FitMembers()) && state_.next() == NextStep::kRound;
   if (state_.past().empty() || too_few || state_.past().back().empty()) {
     expect(state_.opened().sites);
   } else if (first_gathering_ && state_.plan().fraction < 1) {
@@ -112,12 +115,11 @@ void JobMachine::TryOpenRound() {
   if (going_on) return OpenRound(state_.opened().sites, plan.buffer);
   if (!grace_over_ && !GatherAwaited().empty()) return;
   const std::vector<SiteName> present = FitMembers();
-  if (present.size() < plan.sites_min) return;
+  if (!IsEnough(present)) return;
   if (state_.async()) return OpenRound(state_.opened().sites, plan.buffer);
-  if (state_.grouped() && state_.beacon() && !state_.CanSum(present)) return;
   std::vector<SiteName> eligible = WithoutResting(
       present, plan.sites_min, [this](const SiteName& site) { return state_.HealthOf(site).Rests(state_.round()); });
-  if (state_.grouped() && state_.beacon() && !state_.CanSum(eligible)) eligible = present;
+  if (!IsEnough(eligible)) eligible = present;
   const Cohort cohort =
       SelectCohort({plan.seed, state_.round(), plan.sites_min, plan.fraction, plan.over_select}, eligible);
   OpenRound(cohort.sites, cohort.target);

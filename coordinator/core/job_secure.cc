@@ -34,8 +34,8 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
     verdict = {wire::DropReason::kUnknownTask, "this job's updates are not summed in secret"};
   // While its vector is being unmasked, a survivor still has to release its shares.  One whose group is done has none
   // to release, and has its receipt when the other groups are done as well.
-  const bool counted = state_.secure() && state_.phase() == Phase::kCollecting &&
-                       answer.task.round == state_.round() && verdict.reason == wire::DropReason::kDuplicate;
+  const bool counted = state_.secure() && state_.phase() == Phase::kCollecting && answer.task.round == state_.round() &&
+                       verdict.reason == wire::DropReason::kDuplicate;
   const bool unmasking = counted && state_.unmasking() && state_.unmasking()->vectors.contains(site);
   if (counted && !unmasking) return;
   if (!unmasking && Drop(site, answer.task, wire::SecureStageName(answer.stage), verdict)) return;
@@ -126,17 +126,19 @@ private_sum::SiteTerms JobMachine::SiteTermsOf() const {
 }
 
 StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const {
-  secagg::SessionTerms terms{.job = state_.opened().job,
-                             .round = state_.round(),
-                             .attempt = Attempt{session},
-                             .cohort = {},
-                             .model = state_.model().digest,
-                             .configuration = Sha256Of(state_.opened().job_json),
-                             .beacon = wire::NeedsBeacon(state_.plan().secure, cohort.size()) ? state_.beacon()->value : Digest{},
-                             .dimension = secagg::DimensionFor(secure_.elements),
-                             .clip = state_.clip(),
-                             .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
-                             .min_cohort = static_cast<std::uint32_t>(state_.sum_min())};
+  secagg::SessionTerms terms{
+      .job = state_.opened().job,
+      .round = state_.round(),
+      .attempt = Attempt{session},
+      .cohort = {},
+      .model = state_.model().digest,
+      .configuration = Sha256Of(state_.opened().job_json),
+      .beacon = wire::NeedsBeacon(state_.plan().secure, cohort.size()) ? state_.beacon()->value : Digest{},
+      .dimension = secagg::DimensionFor(secure_.elements),
+      .clip = state_.clip(),
+      .corrupt = state_.grouped() ? secagg::CorruptInGroup(cohort.size())
+                                  : static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
+      .min_cohort = static_cast<std::uint32_t>(state_.sum_min())};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
   if (state_.plan().site_privacy.enabled) RETURN_IF_ERROR(private_sum::CompleteTerms(SiteTermsOf(), &terms).status());
   return terms;
@@ -220,7 +222,8 @@ void JobMachine::OnStageTimer() {
     for (const SiteName& site : beacon_->Awaited()) slow.push_back(site.value()), beacon_->GiveUp(site);
   for (const SiteName& site : session_ ? session_->Awaited() : std::vector<SiteName>()) {
     if (pending_.contains(site)) continue;  // it came in time
-    if (state_.unmasking() && !connected_.contains(site)) continue;
+    // What it has released it will say again; but one group does not keep the others waiting.
+    if (state_.unmasking() && !connected_.contains(site) && !state_.grouped()) continue;
     slow.push_back(site.value());
     session_->GiveUp(site);
   }

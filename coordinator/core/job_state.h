@@ -159,7 +159,8 @@ class JobState {
   std::uint32_t sessions_opened() const { return sessions_opened_; }  // in this round
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
   std::uint32_t beacons_opened() const { return beacons_opened_; }  // in this round; with groups in the job
-  // The newest that was agreed on in the open round, unless another one has been asked for since; with groups the job's.
+  // The newest that was agreed on in the open round, unless another one has been asked for since; with groups the
+  // job's.
   const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
   const std::optional<BeaconAgreed>& beacon_agreed() const { return beacon_agreed_; }  // with what sites are told of it
   const std::map<SiteName, Bytes>& releases() const { return releases_; }

@@ -223,8 +223,7 @@ struct JobFinished {
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
                             TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized, SecureSessionOpened,
-                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconOpened, BeaconAgreed,
-                            GroupSettled>;
+                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconOpened, BeaconAgreed, GroupSettled>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
 inline constexpr std::uint8_t kRecordFormat = 5;

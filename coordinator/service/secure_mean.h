@@ -46,9 +46,9 @@ struct GroupMeans {
   // of the metrics over all groups; "liars".
   Json notes;
 };
-// One WriteSecureMean a group, into files in the folder of request.output.  A sum that cannot be had, because one of its
-// sites broke the protocol, is left out.  Errors: FailedPrecondition when fewer than `groups_min` are left; what is the
-// machine's fault.
+// One WriteSecureMean a group, into files in the folder of request.output.  A sum that cannot be had, because one of
+// its sites broke the protocol, is left out.  Errors: FailedPrecondition when fewer than `groups_min` are left; what is
+// the machine's fault.
 StatusOr<GroupMeans> WriteGroupMeans(SecureMeanRequest request, const std::vector<SecureFold>& groups,
                                      std::size_t groups_min);
 

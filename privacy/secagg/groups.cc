@@ -41,6 +41,8 @@ StatusOr<std::vector<std::vector<SiteName>>> GroupsOf(const Beacon& beacon, cons
   return groups;
 }
 
+std::uint32_t CorruptInGroup(std::size_t sites) { return static_cast<std::uint32_t>(sites / 2); }
+
 std::uint32_t FloorOf(const Beacon& beacon, const Grouping& grouping) {
   return static_cast<std::uint32_t>(
       wire::GroupFloor(static_cast<std::int64_t>(beacon.sites.size()), grouping.min_cohort));

@@ -30,6 +30,10 @@ struct Grouping {
 // beacon's sites are not in name order, fewer than sites_min or cannot be grouped (says why).
 StatusOr<std::vector<std::vector<SiteName>>> GroupsOf(const Beacon& beacon, const Grouping& grouping, const JobId& job);
 
+// How many of so many sites of a group are taken to collude with the coordinator: half.  A group is a small draw from
+// all sites, and may have more liars than its share.
+std::uint32_t CorruptInGroup(std::size_t sites);
+
 // Fewer sites of a group are not summed.
 std::uint32_t FloorOf(const Beacon& beacon, const Grouping& grouping);
 

@@ -119,12 +119,15 @@ class World {
     job.job_json = Concat(
         R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
         R"("federation": {"rounds": )", options_.rounds, R"(, "mode": ")", options_.mode, R"(", "sites": {"min": )",
-        Async() ? 1 : Grouped() ? 24 : 3, R"(}, "round_deadline": "600s")",
-        Noisy()    ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"
+        Async()     ? 1
+        : Grouped() ? 24
+                    : 3,
+        R"(}, "round_deadline": "600s")",
+        Noisy()     ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"
         : Grouped() ? Concat(R"(, "strategy": {"name": "median"}, "secure_aggregation": {"enabled": true, "groups": )",
                              options_.groups, R"(, "clip": )", options_.clip, "}")
-        : Secure() ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})"
-                   : "",
+        : Secure()  ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})"
+                    : "",
         options_.more, "}", Noisy() ? Concat(R"(, "privacy": {"sites": )", options_.site_privacy, "}") : "", "}");
     for (const std::string& name : options_.sites) job.sites.emplace_back(name);
     const std::string model = BytesOf({0.5f, -2.0f, 1.0f, 0.0f});

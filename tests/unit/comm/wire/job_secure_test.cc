@@ -44,7 +44,7 @@ TEST(JobSecure, WhatCannotBeDoneWithASumIsRefusedWithTheReason) {
       {{"federation.strategy.name=bulyan", "federation.sites.min=7"}, "compares single updates"},
       {{"federation.strategy.name=geometric_median"}, "compares single updates"},
       {{"federation.strategy.name=trimmed_mean"}, "compares single updates"},
-      {{"federation.strategy.name=norm_clipping"}, "norms of single updates"},
+      {{"federation.strategy.name=norm_clipping"}, "the norms of single updates"},
       {{"federation.strategy.name=clustered"}, "different models from single updates"},
       {{"federation.strategy.name=mixing"}, "different models from single updates"},
       {{"federation.strategy.name=fedbuff"}, "one by one as they come"},

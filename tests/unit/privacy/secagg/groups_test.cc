@@ -8,6 +8,7 @@
 #include <set>
 
 #include "comm/wire/secure_groups.h"
+#include "privacy/secagg/thresholds.h"
 
 namespace consilium::secagg {
 namespace {
@@ -46,8 +47,8 @@ TEST(Groups, AreAFunctionOfTheBeaconAndTheJobAlone) {
   EXPECT_NE(groups(BeaconOf(24, "x"), kJob), groups(BeaconOf(24, "x"), JobId("other")));
 }
 
-// Two sites are together in 5 of 23 draws.  Over 4000 draws each of the 276 pairs has a deviation of 0.0065; six of them
-// are 0.04.
+// Two sites are together in 5 of 23 draws.  Over 4000 draws each of the 276 pairs has a deviation of 0.0065; six of
+// them are 0.04.
 TEST(Groups, PutEveryPairOfSitesTogetherEquallyOften) {
   constexpr int kDraws = 4000;
   std::map<std::pair<SiteName, SiteName>, int> together;
@@ -90,6 +91,21 @@ TEST(Groups, AreRefusedWhereTheyWouldHideTooLittle) {
   EXPECT_THAT(why(twice, kFour), HasSubstr("twice"));
   std::swap(twice.sites[3] = SiteName("site-103"), twice.sites[4]);
   EXPECT_THAT(why(twice, kFour), HasSubstr("not in name order"));
+}
+
+// docs/privacy.md has these in its table: a group of 6 can do without one site, and stands 3 liars; 16: 3 and 9.
+TEST(Groups, StandMoreLiarsThanTheirShare) {
+  for (const auto& [sites, missing, liars] : {std::tuple{5u, 1u, 2u},
+                                              {6u, 1u, 3u},
+                                              {8u, 1u, 5u},
+                                              {10u, 2u, 5u},
+                                              {12u, 2u, 7u},
+                                              {16u, 3u, 9u},
+                                              {20u, 4u, 11u}}) {
+    const CompleteThreshold threshold = ThresholdFor(sites, CorruptInGroup(sites)).value();
+    EXPECT_EQ(threshold.drops_allowed, missing) << sites;
+    EXPECT_EQ(2 * threshold.threshold - sites - 1, liars) << sites;
+  }
 }
 
 TEST(Groups, HaveAFloorThatGrowsWithTheSitesAndTheJobsMinimum) {
