@@ -37,11 +37,14 @@ StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerm
   return SecureSite::Noise{plan, terms->clip, secagg::ContextOf(lasting, shape)};
 }
 
-// So many must be left of a sum at its end.  In a job with groups the coordinator may name none but this site's own
-// group, which this site works out itself, and not too few of it.
-StatusOr<std::uint32_t> SurvivorsMin(const SecureParty& party, const SecureWork& work, const JobId& job,
-                                     const std::vector<SiteName>& names) {
-  if (!work.groups) return work.min_cohort;
+struct Bounds {
+  std::uint32_t corrupt = 0, survivors_min = 0;
+};
+// In a job with groups the coordinator may name none but this site's own group, which this site works out itself, and
+// not too few of it.
+StatusOr<Bounds> BoundsOf(const SecureParty& party, const SecureWork& work, const JobId& job,
+                          const std::vector<SiteName>& names) {
+  if (!work.groups) return Bounds{static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())), work.min_cohort};
   if (!work.beacon)
     return PermissionDenied(
         "the coordinator wants to sum a group before the sites have agreed on what draws the groups");
@@ -54,17 +57,17 @@ StatusOr<std::uint32_t> SurvivorsMin(const SecureParty& party, const SecureWork&
     if (!std::ranges::binary_search(*own, name))
       return PermissionDenied("the coordinator wants to sum '", name, "' with this site, who is not in its group of ",
                               own->size(), " sites");
-  const std::uint32_t floor = secagg::FloorOf(*work.beacon, *work.groups);
-  if (names.size() < floor)
+  const secagg::GroupBounds bounds = secagg::BoundsOf(*work.beacon, *work.groups, own->size());
+  if (names.size() < bounds.survivors_min)
     return PermissionDenied("the coordinator wants to sum ", names.size(), " sites of this site's group of ",
-                            own->size(), "; at least ", floor, " are to be in a sum");
-  return floor;
+                            own->size(), "; at least ", bounds.survivors_min, " are to be in a sum");
+  return Bounds{bounds.corrupt, bounds.survivors_min};
 }
 
 // What a sum is drawn from: its group, or the graph of a sum that is too large for everybody to share masks with
 // everybody.
 StatusOr<Digest> GraphBeaconOf(const SecureWork& work, const std::vector<SiteName>& names) {
-  if (work.groups) return work.beacon->value;  // it is there: SurvivorsMin has looked
+  if (work.groups) return work.beacon->value;  // it is there: BoundsOf has looked
   if (names.size() <= secagg::kCompleteMax) return Digest{};
   if (!work.beacon)
     return PermissionDenied("a sum of ", names.size(), " sites, and no beacon was agreed on to draw its graph");
@@ -106,7 +109,7 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
   ASSIGN_OR_RETURN(const secagg::NoisyOpening opening, OpeningOf(work, question.body));
   const std::vector<SiteName>& names = opening.names;
   ASSIGN_OR_RETURN(std::vector<secagg::Member> members, MembersOf(party, names));
-  ASSIGN_OR_RETURN(const std::uint32_t survivors_min, SurvivorsMin(party, work, question.task.job, names));
+  ASSIGN_OR_RETURN(const Bounds bounds, BoundsOf(party, work, question.task.job, names));
   ASSIGN_OR_RETURN(const Digest beacon, GraphBeaconOf(work, names));
   secagg::SessionTerms terms{.job = question.task.job,
                              .round = question.task.round,
@@ -117,9 +120,8 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                              .beacon = beacon,
                              .dimension = secagg::DimensionFor(work.elements),
                              .clip = opening.clip,
-                             .corrupt = work.groups ? secagg::CorruptInGroup(names.size())
-                                                    : static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
-                             .min_cohort = survivors_min};
+                             .corrupt = bounds.corrupt,
+                             .min_cohort = bounds.survivors_min};
   std::optional<Noise> noise;
   if (work.privacy) {
     ASSIGN_OR_RETURN(noise, NoiseFor(work, &terms));

@@ -39,13 +39,13 @@ void JobMachine::TryCloseGroups() {
   for (std::uint32_t group = 0; group < state_.groups().size(); ++group) {
     if (state_.settled().contains(group)) continue;
     const std::size_t wanted = Common(awaited, state_.groups()[group]).size();
-    if (wanted < state_.sum_min()) continue;
+    if (wanted < state_.SumMin(group)) continue;
     ++possible;
     const std::uint32_t tries = state_.SessionsOf(group);
     if (enough && tries >= kSessionsMax) continue;
     ++worth_waiting;
     std::vector<SiteName> there = Common(ready, state_.groups()[group]);
-    if (there.size() < state_.sum_min() || (there.size() < wanted && !deadline_over_)) continue;
+    if (there.size() < state_.SumMin(group) || (there.size() < wanted && !deadline_over_)) continue;
     if (!next || tries < next->tries) next = Sum{group, tries, std::move(there)};
   }
   if (next) return OpenSession(next->sites, next->group);
@@ -61,9 +61,9 @@ void JobMachine::LeaveOutTheOthers() {
   for (std::uint32_t group = 0; group < state_.groups().size(); ++group) {
     if (state_.settled().contains(group)) continue;
     const std::size_t there = Common(ready, state_.groups()[group]).size();
-    const std::string why = there < state_.sum_min()
+    const std::string why = there < state_.SumMin(group)
                                 ? Concat(there, " of its ", state_.groups()[group].size(),
-                                         " sites are ready; at least ", state_.sum_min(), " are to be in a sum")
+                                         " sites are ready; at least ", state_.SumMin(group), " are to be in a sum")
                                 : Concat("its sum was begun ", state_.SessionsOf(group), " times in vain");
     Commit(GroupSettled{state_.round(), group, why});
     Note("group_left_out", {{"round", ToInt(state_.round())}, {"group", group + 1}, {"why", why}});
@@ -93,9 +93,8 @@ void JobMachine::GiveUpRound(std::size_t possible) {
       return SkipRound(Concat("only ", state_.groups_summed() + possible, " groups can be summed, ",
                               state_.plan().groups_min, " are needed; ", NameOfGroup(group), ": ", settled.why_not));
   FinishJob(state_.CodeOfFailures(),
-            Concat("round ", state_.round(), " can sum ", state_.groups_summed() + possible, " groups of at least ",
-                   state_.sum_min(), " sites, and ", state_.plan().groups_min,
-                   " are needed; failed: ", Describe(GaveUpSites())));
+            Concat("round ", state_.round(), " can sum ", state_.groups_summed() + possible, " groups, and ",
+                   state_.plan().groups_min, " are needed; failed: ", Describe(GaveUpSites())));
 }
 
 }  // namespace consilium::coordinator

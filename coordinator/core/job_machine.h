@@ -181,7 +181,8 @@ class JobMachine {
   void TakeSecure(const SiteName& site, const wire::SecureAnswer& answer);
   void TryCloseSecure();
   void OpenSession(const std::vector<SiteName>& cohort, std::uint32_t group);
-  StatusOr<secagg::SessionTerms> TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const;
+  StatusOr<secagg::SessionTerms> TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session,
+                                          std::uint32_t group) const;
   private_sum::SiteTerms SiteTermsOf() const;
   Json PrivacyOf(const FoldDone& fold) const;
   void EnterStage();

@@ -125,7 +125,12 @@ private_sum::SiteTerms JobMachine::SiteTermsOf() const {
   return {.spec = state_.plan().site_privacy, .rounds = ToInt(state_.plan().rounds), .elements = secure_.elements};
 }
 
-StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const {
+StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session,
+                                                    std::uint32_t group) const {
+  const std::size_t corrupt =
+      state_.grouped()
+          ? secagg::BoundsOf(*state_.beacon(), *state_.plan().grouping, state_.groups()[group].size()).corrupt
+          : secagg::DefaultCorrupt(cohort.size());
   secagg::SessionTerms terms{
       .job = state_.opened().job,
       .round = state_.round(),
@@ -136,9 +141,8 @@ StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>&
       .beacon = wire::NeedsBeacon(state_.plan().secure, cohort.size()) ? state_.beacon()->value : Digest{},
       .dimension = secagg::DimensionFor(secure_.elements),
       .clip = state_.clip(),
-      .corrupt = state_.grouped() ? secagg::CorruptInGroup(cohort.size())
-                                  : static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
-      .min_cohort = static_cast<std::uint32_t>(state_.sum_min())};
+      .corrupt = static_cast<std::uint32_t>(corrupt),
+      .min_cohort = static_cast<std::uint32_t>(state_.SumMin(group))};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
   if (state_.plan().site_privacy.enabled) RETURN_IF_ERROR(private_sum::CompleteTerms(SiteTermsOf(), &terms).status());
   return terms;
@@ -146,9 +150,10 @@ StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>&
 
 void JobMachine::OpenSession(const std::vector<SiteName>& cohort, std::uint32_t group) {
   const std::uint32_t number = state_.sessions_opened() + 1;
-  const std::size_t survivors = state_.grouped() ? state_.sum_min() : std::max<std::size_t>(state_.plan().sites_min, 3);
+  const std::size_t survivors =
+      state_.grouped() ? state_.SumMin(group) : std::max<std::size_t>(state_.plan().sites_min, 3);
   StatusOr<SecureSession> session = [&]() -> StatusOr<SecureSession> {
-    ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number));
+    ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number, group));
     return SecureSession::Open(std::move(terms), survivors);
   }();
   if (!session.ok())

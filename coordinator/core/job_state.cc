@@ -130,8 +130,9 @@ std::vector<SiteName> JobState::Awaited() const {
   return awaited;
 }
 
-std::size_t JobState::sum_min() const {
-  return grouped() && beacon_ ? secagg::FloorOf(*beacon_, *plan_.grouping) : plan_.min_cohort;
+std::size_t JobState::SumMin(std::uint32_t group) const {
+  if (!grouped() || group >= groups_.size()) return plan_.min_cohort;
+  return secagg::BoundsOf(*beacon_, *plan_.grouping, groups_[group].size()).survivors_min;
 }
 
 std::size_t JobState::groups_summed() const {
@@ -146,9 +147,9 @@ std::uint32_t JobState::SessionsOf(std::uint32_t group) const {
 
 bool JobState::CanSum(const std::vector<SiteName>& sites) const {
   std::size_t enough = 0;
-  for (const std::vector<SiteName>& group : groups_) {
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     const auto there = [&](const SiteName& site) { return std::ranges::binary_search(sites, site); };
-    enough += static_cast<std::size_t>(std::ranges::count_if(group, there)) >= sum_min();
+    enough += static_cast<std::size_t>(std::ranges::count_if(groups_[group], there)) >= SumMin(group);
   }
   return enough >= plan_.groups_min;
 }

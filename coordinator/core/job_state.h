@@ -171,7 +171,7 @@ class JobState {
   // Who is summed with whom; empty before the beacon.
   const std::vector<std::vector<SiteName>>& groups() const { return groups_; }
   // A sum of fewer sites is not wanted.
-  std::size_t sum_min() const;
+  std::size_t SumMin(std::uint32_t group) const;
   const std::map<std::uint32_t, SettledGroup>& settled() const { return settled_; }  // of the open round
   std::size_t groups_summed() const;
   std::uint32_t group_in_hand() const { return group_in_hand_; }  // of the newest session

@@ -133,8 +133,8 @@ Status JobState::Check(const SecureSessionOpened& record) const {
   if (record.session != sessions_opened_ + 1) return DataLoss("session ", record.session, " is not the next");
   const bool known = std::all_of(record.cohort.begin(), record.cohort.end(),
                                  [&](const SiteName& site) { return cohort_.contains(site); });
-  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < sum_min())
-    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", sum_min(),
+  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < SumMin(record.group))
+    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", SumMin(record.group),
                     " of the round's, in order");
   if (!grouped()) return Status();
   if (record.group >= groups_.size() || settled_.contains(record.group))
@@ -187,7 +187,8 @@ Status JobState::Check(const UnmaskingBegan& record) const {
       return DataLoss(site, " is not awaited");
     else if (grouped() && !std::ranges::binary_search(groups_[group_in_hand_], site))
       return DataLoss(site, " is not in the group in hand");
-  return record.vectors.size() < sum_min() ? DataLoss("a sum of ", record.vectors.size(), " sites") : Status();
+  return record.vectors.size() < SumMin(group_in_hand_) ? DataLoss("a sum of ", record.vectors.size(), " sites")
+                                                        : Status();
 }
 
 Status JobState::Check(const SharesReleased& record) const {

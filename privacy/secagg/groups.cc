@@ -41,11 +41,10 @@ StatusOr<std::vector<std::vector<SiteName>>> GroupsOf(const Beacon& beacon, cons
   return groups;
 }
 
-std::uint32_t CorruptInGroup(std::size_t sites) { return static_cast<std::uint32_t>(sites / 2); }
-
-std::uint32_t FloorOf(const Beacon& beacon, const Grouping& grouping) {
-  return static_cast<std::uint32_t>(
-      wire::GroupFloor(static_cast<std::int64_t>(beacon.sites.size()), grouping.min_cohort));
+GroupBounds BoundsOf(const Beacon& beacon, const Grouping& grouping, std::size_t members) {
+  const auto corrupt = static_cast<std::uint32_t>(members / 2);
+  const std::int64_t floor = wire::GroupFloor(static_cast<std::int64_t>(beacon.sites.size()), grouping.min_cohort);
+  return {corrupt, std::max(static_cast<std::uint32_t>(floor), corrupt + 2)};
 }
 
 }  // namespace consilium::secagg

@@ -30,11 +30,14 @@ struct Grouping {
 // beacon's sites are not in name order, fewer than sites_min or cannot be grouped (says why).
 StatusOr<std::vector<std::vector<SiteName>>> GroupsOf(const Beacon& beacon, const Grouping& grouping, const JobId& job);
 
-// How many of so many sites of a group are taken to collude with the coordinator: half.  A group is a small draw from
-// all sites, and may have more liars than its share.
-std::uint32_t CorruptInGroup(std::size_t sites);
-
-// Fewer sites of a group are not summed.
-std::uint32_t FloorOf(const Beacon& beacon, const Grouping& grouping);
+// Of every sum of sites of one group.
+struct GroupBounds {
+  // So many of the group are taken to collude with the coordinator: half of all its members, whoever takes part.  A
+  // group is a small draw and may have more liars than its share, and a coordinator may say that honest ones are away.
+  std::uint32_t corrupt = 0;
+  // Fewer are not summed: wire::GroupFloor, and two beside the corrupt ones, so that at least two honest sites are in.
+  std::uint32_t survivors_min = 0;
+};
+GroupBounds BoundsOf(const Beacon& beacon, const Grouping& grouping, std::size_t members);
 
 }  // namespace consilium::secagg

@@ -288,7 +288,7 @@ class World {
       const std::vector<SiteName>& members = coordinator_.machine->state().groups().at(secure.group);
       for (const hub::Contribution& contribution : fold.contributions)
         if (std::ranges::binary_search(members, contribution.site)) group.contributions.push_back(contribution);
-      EXPECT_GE(group.contributions.size(), coordinator_.machine->state().sum_min());
+      EXPECT_GE(group.contributions.size(), coordinator_.machine->state().SumMin(secure.group));
       summed += group.contributions.size();
       std::optional<double> share_below;
       means[secure.group] = MeanOfSum(group, &share_below);

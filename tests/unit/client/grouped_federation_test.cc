@@ -97,20 +97,24 @@ TEST(GroupedFederation, OneLoudSiteMovesTheMeanOfAllAndNotTheMedianOfTheGroups) 
   }
 }
 
-TEST(GroupedFederation, KillingTheCoordinatorAnywhereLosesNoUpdateOfAnyGroup) {
-  const FederationOutcome calm = RunFederation(FourGroups());
-  const std::vector<float> expected = FloatsOf(calm.model);
-  const std::size_t actions = calm.actions.at(kHub);
-  // Between groups, in the middle of one, before the beacon and after the fold; a prime step meets every kind of
-  // action.
-  for (std::size_t crash = 1; crash <= actions; crash += 37) {
-    FederationOptions options = FourGroups();
-    options.crashes = {{kHub, {crash}}};
+// Every point at which a journal may end: before and after the draw, in the middle of each group, between two groups.
+TEST(GroupedFederation, KilledAfterAnyRecordTheCoordinatorSumsEveryGroupAllTheSame) {
+  std::size_t records = 0;
+  FederationOptions options = FourGroups();
+  options.record = [&](const coordinator::Record&) { ++records; };
+  ASSERT_TRUE(RunFederation(options).finished);
+  ASSERT_GT(records, 40u);
+  for (std::size_t last = 1; last <= records; ++last) {
+    options = FourGroups();
+    options.restart_hub = [written = std::size_t{0}, last](const coordinator::Record&) mutable {
+      return ++written == last;
+    };
     const FederationOutcome outcome = RunFederation(options);
-    ASSERT_TRUE(outcome.finished) << "action " << crash << " of " << actions << ": " << outcome.end;
-    EXPECT_EQ(outcome.skipped, 0u) << "action " << crash;
-    EXPECT_EQ(outcome.updates_used, 24u) << "action " << crash;
-    EXPECT_EQ(outcome.group_means.back().size(), 4u) << "action " << crash;
+    ASSERT_TRUE(outcome.finished) << "record " << last << " of " << records << ": " << outcome.end;
+    EXPECT_EQ(outcome.skipped, 0u) << "record " << last;
+    EXPECT_EQ(outcome.updates_used, 24u) << "record " << last;
+    EXPECT_EQ(outcome.group_means.back().size(), 4u) << "record " << last;
+    EXPECT_EQ(outcome.tasks_run, 48u) << "record " << last << ": trained again";
   }
 }
 

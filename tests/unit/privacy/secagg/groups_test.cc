@@ -33,7 +33,7 @@ TEST(Groups, HoldEverySiteOnceInNearEqualNumbers) {
       EXPECT_TRUE(std::ranges::is_sorted(group));
       EXPECT_GE(group.size(), sites / 4);
       EXPECT_LE(group.size(), (sites + 3) / 4);
-      EXPECT_GE(group.size(), FloorOf(BeaconOf(sites, "x"), kFour));
+      EXPECT_GE(group.size(), BoundsOf(BeaconOf(sites, "x"), kFour, group.size()).survivors_min);
       seen.insert(group.begin(), group.end());
     }
     EXPECT_EQ(seen.size(), sites);
@@ -93,25 +93,38 @@ TEST(Groups, AreRefusedWhereTheyWouldHideTooLittle) {
   EXPECT_THAT(why(twice, kFour), HasSubstr("not in name order"));
 }
 
-// docs/privacy.md has these in its table: a group of 6 can do without one site, and stands 3 liars; 16: 3 and 9.
-TEST(Groups, StandMoreLiarsThanTheirShare) {
-  for (const auto& [sites, missing, liars] : {std::tuple{5u, 1u, 2u},
-                                              {6u, 1u, 3u},
-                                              {8u, 1u, 5u},
-                                              {10u, 2u, 5u},
-                                              {12u, 2u, 7u},
-                                              {16u, 3u, 9u},
-                                              {20u, 4u, 11u}}) {
-    const CompleteThreshold threshold = ThresholdFor(sites, CorruptInGroup(sites)).value();
-    EXPECT_EQ(threshold.drops_allowed, missing) << sites;
-    EXPECT_EQ(2 * threshold.threshold - sites - 1, liars) << sites;
+// docs/privacy.md has these in its table.
+TEST(Groups, StandLiarsThatAreHalfOfThemWhoeverIsSaidToBeAway) {
+  struct Row {
+    std::size_t sites;
+    std::uint32_t groups, corrupt, survivors_min, may_vanish;
+  };
+  for (const Row& row : {Row{24, 3, 4, 6, 1},
+                         {24, 4, 3, 5, 1},
+                         {40, 5, 4, 6, 1},
+                         {40, 8, 2, 5, 0},
+                         {64, 4, 8, 10, 3},
+                         {64, 8, 4, 8, 0},
+                         {100, 5, 10, 12, 4}}) {
+    const std::size_t members = row.sites / row.groups;
+    const Grouping grouping{.groups = row.groups, .min_cohort = 5};
+    const GroupBounds bounds = BoundsOf(BeaconOf(row.sites, "x"), grouping, members);
+    EXPECT_EQ(bounds.corrupt, row.corrupt) << row.sites << " in " << row.groups;
+    EXPECT_EQ(bounds.survivors_min, row.survivors_min) << row.sites << " in " << row.groups;
+    for (std::size_t named = bounds.survivors_min; named <= members; ++named) {
+      const CompleteThreshold threshold = ThresholdFor(named, bounds.corrupt).value();
+      EXPECT_GT(2 * threshold.threshold, named + bounds.corrupt);
+      EXPECT_GE(std::max<std::size_t>(threshold.threshold, bounds.survivors_min), bounds.corrupt + 2);
+      if (named == members) {
+        EXPECT_EQ(members - std::max<std::size_t>(threshold.threshold, bounds.survivors_min), row.may_vanish);
+      }
+    }
   }
 }
 
 TEST(Groups, HaveAFloorThatGrowsWithTheSitesAndTheJobsMinimum) {
-  EXPECT_EQ(FloorOf(BeaconOf(24, "x"), kFour), 5u);
-  EXPECT_EQ(FloorOf(BeaconOf(24, "x"), {.groups = 3, .min_cohort = 8}), 8u);
-  EXPECT_EQ(FloorOf(BeaconOf(100, "x"), kFour), 12u);
+  EXPECT_EQ(BoundsOf(BeaconOf(24, "x"), {.groups = 3, .min_cohort = 8}, 8).survivors_min, 8u);
+  EXPECT_EQ(BoundsOf(BeaconOf(100, "x"), {.groups = 7, .min_cohort = 5}, 14).survivors_min, 12u);
   // With up to eight groups an eighth of the sites is in each.
   for (std::int64_t groups = wire::kGroupsMin; groups <= wire::kGroupsMax; ++groups)
     for (std::int64_t sites = wire::kGroupedSitesMin; sites <= 200; ++sites)
