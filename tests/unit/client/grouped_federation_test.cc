@@ -56,18 +56,19 @@ TEST(GroupedFederation, MakesTheMedianOfTheGroupsMeansTheModel) {
 TEST(GroupedFederation, KeepsItsGroupsForTheWholeJobAndEverySiteReleasesOnceARound) {
   FederationOptions options = FourGroups();
   options.rounds = 2;
-  std::vector<std::set<SiteName>> cohorts;
+  std::map<std::uint32_t, std::set<std::vector<SiteName>>> cohorts;  // of each group's sums
   std::size_t beacons = 0;
   options.record = [&](const coordinator::Record& record) {
     beacons += std::holds_alternative<coordinator::BeaconOpened>(record);
     if (const auto* session = std::get_if<coordinator::SecureSessionOpened>(&record))
-      cohorts.emplace_back(session->cohort.begin(), session->cohort.end());
+      cohorts[session->group].insert(session->cohort);
   };
   const FederationOutcome outcome = RunFederation(options);
   ASSERT_TRUE(outcome.finished) << outcome.end;
   EXPECT_EQ(beacons, 1u);
-  ASSERT_EQ(cohorts.size(), 8u);
-  for (std::size_t group = 0; group < 4; ++group) EXPECT_EQ(cohorts[group], cohorts[4 + group]);
+  EXPECT_EQ(outcome.sessions, 8u);
+  for (std::uint32_t group = 0; group < 4; ++group)
+    EXPECT_EQ(cohorts[group], (std::set<std::vector<SiteName>>{outcome.groups.at(group)}));
   for (const auto& [site, rounds] : outcome.released) EXPECT_EQ(rounds.size(), 2u) << site;
   EXPECT_EQ(outcome.released.size(), 24u);
 }
@@ -97,20 +98,27 @@ TEST(GroupedFederation, OneLoudSiteMovesTheMeanOfAllAndNotTheMedianOfTheGroups) 
   }
 }
 
-// Every point at which a journal may end: before and after the draw, in the middle of each group, between two groups.
-TEST(GroupedFederation, KilledAfterAnyRecordTheCoordinatorSumsEveryGroupAllTheSame) {
-  std::size_t records = 0;
+// Before and after the draw, in the middle of each group, between two groups, and when all are done.
+TEST(GroupedFederation, KilledAfterAnyRecordOfASumTheCoordinatorSumsEveryGroupAllTheSame) {
+  std::size_t written = 0, releases = 0;
+  std::vector<std::size_t> ends;
   FederationOptions options = FourGroups();
-  options.record = [&](const coordinator::Record&) { ++records; };
+  options.record = [&](const coordinator::Record& record) {
+    ++written;
+    const bool release = std::holds_alternative<coordinator::SharesReleased>(record);
+    releases += release;
+    if (release ? releases % 5 == 3 : !std::holds_alternative<coordinator::EvaluationAccepted>(record))
+      ends.push_back(written);
+  };
   ASSERT_TRUE(RunFederation(options).finished);
-  ASSERT_GT(records, 40u);
-  for (std::size_t last = 1; last <= records; ++last) {
+  ASSERT_GT(ends.size(), 16u);
+  for (const std::size_t last : ends) {
     options = FourGroups();
-    options.restart_hub = [written = std::size_t{0}, last](const coordinator::Record&) mutable {
-      return ++written == last;
+    options.restart_hub = [count = std::size_t{0}, last](const coordinator::Record&) mutable {
+      return ++count == last;
     };
     const FederationOutcome outcome = RunFederation(options);
-    ASSERT_TRUE(outcome.finished) << "record " << last << " of " << records << ": " << outcome.end;
+    ASSERT_TRUE(outcome.finished) << "record " << last << " of " << written << ": " << outcome.end;
     EXPECT_EQ(outcome.skipped, 0u) << "record " << last;
     EXPECT_EQ(outcome.updates_used, 24u) << "record " << last;
     EXPECT_EQ(outcome.group_means.back().size(), 4u) << "record " << last;
