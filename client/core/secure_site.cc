@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "privacy/secagg/message_lists.h"
+#include "privacy/secagg/neighbours.h"
 #include "privacy/secagg/thresholds.h"
 #include "privacy/secagg/vector.h"
 
@@ -29,13 +30,68 @@ StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerm
   ASSIGN_OR_RETURN(private_sum::NoisePlan plan,
                    private_sum::CompleteTerms(
                        {.spec = work.privacy->spec, .rounds = work.privacy->rounds, .elements = work.elements}, terms));
-  secagg::SessionTerms lasting = *terms;
+  secagg::SessionTerms lasting = *terms;  // the vector does not depend on who shares masks with whom
   lasting.attempt = Attempt{0};
+  lasting.beacon = {};
   ASSIGN_OR_RETURN(const secagg::SessionShape shape, secagg::ShapeOf(lasting));
   return SecureSite::Noise{plan, terms->clip, secagg::ContextOf(lasting, shape)};
 }
 
+struct Bounds {
+  std::uint32_t corrupt = 0, survivors_min = 0;
+};
+// In a job with groups the coordinator may name none but this site's own group, which this site works out itself, and
+// not too few of it.
+StatusOr<Bounds> BoundsOf(const SecureParty& party, const SecureWork& work, const JobId& job,
+                          const std::vector<SiteName>& names) {
+  if (!work.groups) return Bounds{static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())), work.min_cohort};
+  if (!work.beacon)
+    return PermissionDenied(
+        "the coordinator wants to sum a group before the sites have agreed on what draws the groups");
+  const StatusOr<std::vector<std::vector<SiteName>>> groups = secagg::GroupsOf(*work.beacon, *work.groups, job);
+  if (!groups.ok()) return PermissionDenied(groups.status().message());
+  const auto own = std::ranges::find_if(
+      *groups, [&](const std::vector<SiteName>& group) { return std::ranges::binary_search(group, party.name); });
+  if (own == groups->end()) return PermissionDenied("this site had no part in what draws the groups");
+  for (const SiteName& name : names)
+    if (!std::ranges::binary_search(*own, name))
+      return PermissionDenied("the coordinator wants to sum '", name, "' with this site, who is not in its group of ",
+                              own->size(), " sites");
+  const secagg::GroupBounds bounds = secagg::BoundsOf(*work.beacon, *work.groups, own->size());
+  if (names.size() < bounds.survivors_min)
+    return PermissionDenied("the coordinator wants to sum ", names.size(), " sites of this site's group of ",
+                            own->size(), "; at least ", bounds.survivors_min, " are to be in a sum");
+  return Bounds{bounds.corrupt, bounds.survivors_min};
+}
+
+// What a sum is drawn from: its group, or the graph of a sum that is too large for everybody to share masks with
+// everybody.
+StatusOr<Digest> GraphBeaconOf(const SecureWork& work, const std::vector<SiteName>& names) {
+  if (work.groups) return work.beacon->value;  // it is there: BoundsOf has looked
+  if (names.size() <= secagg::kCompleteMax) return Digest{};
+  if (!work.beacon)
+    return PermissionDenied("a sum of ", names.size(), " sites, and no beacon was agreed on to draw its graph");
+  if (work.beacon->sites != names)
+    return PermissionDenied("a sum of ", names.size(), " sites that are not exactly the ", work.beacon->sites.size(),
+                            " of the beacon: who may choose them afterwards can choose among graphs");
+  return work.beacon->value;
+}
+
 }  // namespace
+
+StatusOr<std::vector<secagg::Member>> MembersOf(const SecureParty& party, const std::vector<SiteName>& names) {
+  if (names.size() < party.min_cohort)
+    return PermissionDenied("the coordinator wants to sum ", names.size(),
+                            " sites; this site takes part among at least ", party.min_cohort);
+  std::vector<secagg::Member> members;
+  for (const SiteName& name : names) {
+    const auto known = party.roster.find(name);
+    if (known == party.roster.end())
+      return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
+    members.push_back({name, known->second});
+  }
+  return members;
+}
 
 SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
                        std::vector<SiteName> cohort, Duration silence_max)
@@ -52,32 +108,25 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                                       const wire::SecureRequest& question) {
   ASSIGN_OR_RETURN(const secagg::NoisyOpening opening, OpeningOf(work, question.body));
   const std::vector<SiteName>& names = opening.names;
-  if (names.size() < party.min_cohort)
-    return PermissionDenied("the coordinator wants to sum ", names.size(),
-                            " sites; this site takes part among at least ", party.min_cohort);
+  ASSIGN_OR_RETURN(std::vector<secagg::Member> members, MembersOf(party, names));
+  ASSIGN_OR_RETURN(const Bounds bounds, BoundsOf(party, work, question.task.job, names));
+  ASSIGN_OR_RETURN(const Digest beacon, GraphBeaconOf(work, names));
   secagg::SessionTerms terms{.job = question.task.job,
                              .round = question.task.round,
                              .attempt = Attempt{question.session},
-                             .cohort = {},
+                             .cohort = std::move(members),
                              .model = work.model,
                              .configuration = work.configuration,
-                             .beacon = {},
+                             .beacon = beacon,
                              .dimension = secagg::DimensionFor(work.elements),
                              .clip = opening.clip,
-                             .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
-                             .min_cohort = work.min_cohort};
-  for (const SiteName& name : names) {
-    const auto known = party.roster.find(name);
-    if (known == party.roster.end())
-      return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
-    terms.cohort.push_back({name, known->second});
-  }
+                             .corrupt = bounds.corrupt,
+                             .min_cohort = bounds.survivors_min};
   std::optional<Noise> noise;
   if (work.privacy) {
     ASSIGN_OR_RETURN(noise, NoiseFor(work, &terms));
   }
   ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
-  if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
   ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
   SecureSite site(std::move(advertised), question, names, work.silence_max);
   site.noise_ = std::move(noise);

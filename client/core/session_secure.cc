@@ -54,6 +54,10 @@ SecureWork SessionMachine::SecureWorkOf(const WorkerFinished& done, const wire::
                   .silence_max = std::chrono::ceil<std::chrono::seconds>(
                       wire::DeadlinePolicy(federation.round_deadline).secure_silence)};
   if (job.site_privacy.enabled) work.privacy = SitePrivacyOf(job);
+  if (federation.secure.groups > 0)
+    work.groups = secagg::Grouping{.groups = static_cast<std::uint32_t>(federation.secure.groups),
+                                   .sites_min = static_cast<std::uint32_t>(federation.sites_min),
+                                   .min_cohort = work.min_cohort};
   const auto most = static_cast<double>(federation.secure.examples_max);
   if (federation.weighting != "equal" && done.weight > 0) work.share = std::min(done.weight, most) / most;
   return work;
@@ -118,6 +122,7 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
       RefuseSum(question.task, question.session, ReleasedBefore(question.task));
     return;
   }
+  if (wire::IsBeaconStage(question.stage)) return OnBeaconQuestion(question, *trained->secure);
   const auto found = sums_.find(question.task);
   const bool known = found != sums_.end() && found->second.session() == question.session;
   if (question.stage == wire::SecureStage::kAbort) {

@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "comm/wire/apply_plan.h"
+#include "comm/wire/secure_groups.h"
 
 namespace consilium::wire {
 namespace {
 
-constexpr std::int64_t kSitesMax = 64;  // beyond, sites would share masks on a graph (privacy/secagg/neighbours.h)
+constexpr std::size_t kCompleteMax = 64;  // secagg::kCompleteMax; a test holds them equal
 
 // Why a strategy cannot work from the sum alone; "" when it can.
 std::string WhyNotFromASum(const StrategySpec& spec) {
@@ -15,25 +16,62 @@ std::string WhyNotFromASum(const StrategySpec& spec) {
   if (!spec.aux_up.empty()) return Concat("its sites upload '", spec.aux_up, "' beside the update");
   if (!spec.metric.empty()) return Concat("it needs each site's '", spec.metric, "'");
   if (spec.several_models) return "it makes different models from single updates";
-  for (const char* looks : {"median", "trimmed_mean", "krum", "multi_krum", "bulyan", "geometric_median"})
-    if (spec.name == looks) return "it compares single updates, and the coordinator sees none";
-  if (spec.name == "norm_clipping") return "it looks at the norms of single updates, and the coordinator sees none";
+  if (ComparesUpdates(spec))
+    return Concat(spec.name == "norm_clipping" ? "it looks at the norms of" : "it compares",
+                  " single updates, and the coordinator sees none. With at least ", kGroupedSitesMin,
+                  " sites it can compare the means of groups: secure_aggregation: {enabled: true, groups: 4}");
   for (const char* sums : {"fedavg", "fedavgm", "fedprox", "fedadam", "fedyogi", "fedadagrad", "ditto"})
     if (spec.name == sums) return "";
   return "nobody has shown yet that the weighted mean is all that it needs";
 }
 
+// Sites that are summed in groups.
+Status ResolveGroups(const ConfigNode& secure, const StrategySpec& strategy, const JobSpec& job) {
+  const FederationSpec& federation = job.federation;
+  const std::int64_t groups = federation.secure.groups;
+  if (groups == 0) return Status();
+  const auto refuse = [&](const auto&... what) {
+    return InvalidArgument((secure["groups"].IsNull() ? secure : secure["groups"]).where(), ": ", what...);
+  };
+  if (!ComparesUpdates(strategy))
+    return refuse("strategy ", strategy.name, " needs the sum of all sites alone; sums of groups would show ",
+                  "the coordinator more, and gain nothing. Remove groups, or use a strategy that compares updates ",
+                  "(median, trimmed_mean, krum, multi_krum, bulyan, geometric_median, norm_clipping)");
+  if (job.site_privacy.enabled)
+    return refuse("groups do not go with privacy.sites: each group's sum would need the noise of a whole ",
+                  "round, and noise that hides a site hides from the rule which group is wrong. Remove one of the two");
+  const UpdatesNeeded needed = GroupsNeededBy(
+      strategy, federation.strategy_parameters.empty() ? DefaultParameters(strategy) : federation.strategy_parameters);
+  if (groups < static_cast<std::int64_t>(needed.count))
+    return refuse("strategy ", strategy.name, " needs at least ", needed.count, " groups (", needed.why, "), found ",
+                  groups);
+  for (const std::int64_t sites : {federation.sites_min, static_cast<std::int64_t>(federation.sites.size())}) {
+    if (sites == 0) continue;  // not named: the coordinator looks when it knows them
+    if (const std::string why = WhyNoGroups(sites, groups, federation.secure.min_cohort); !why.empty())
+      return refuse(why, " (federation.sites)");
+  }
+  return Status();
+}
+
 }  // namespace
+
+bool NeedsBeacon(const SecureSpec& secure, std::size_t sites) {
+  return secure.enabled && (secure.groups > 0 || sites > kCompleteMax);
+}
 
 void ReadSecure(ConfigReader& federation, SecureSpec* secure) {
   federation.ReadMap("secure_aggregation", [&](ConfigReader& reader) {
     reader.Read("enabled", &secure->enabled);
     reader.Read("min_cohort", &secure->min_cohort, Rule<std::int64_t>([](const std::int64_t& sites) {
-                  if (sites >= 3 && sites <= kSitesMax) return std::string();
-                  return Concat("3 to ", kSitesMax, " sites (the sum of two shows either of them the other)");
+                  if (sites >= 3 && sites <= kSecureSitesMax) return std::string();
+                  return Concat("3 to ", kSecureSitesMax, " sites (the sum of two shows either of them the other)");
                 }));
     reader.Read("clip", &secure->clip, Between(1e-9, 1e9));
     reader.Read("examples_max", &secure->examples_max, Between<std::int64_t>(1, 1'000'000'000));
+    reader.Read("groups", &secure->groups, Rule<std::int64_t>([](const std::int64_t& groups) {
+                  if (groups == 0 || (groups >= kGroupsMin && groups <= kGroupsMax)) return std::string();
+                  return Concat(kGroupsMin, " to ", kGroupsMax, " groups, or 0: one sum of all sites");
+                }));
   });
 }
 
@@ -51,7 +89,8 @@ Status ResolveSecure(const ConfigNode& root, JobSpec* job) {
   }
   const StrategySpec* strategy = FindStrategy(federation.strategy);
   CONSILIUM_CHECK(strategy != nullptr, federation.strategy);
-  if (const std::string why = WhyNotFromASum(*strategy); !why.empty())
+  const bool grouped = federation.secure.groups > 0;
+  if (const std::string why = WhyNotFromASum(*strategy); !why.empty() && !(grouped && ComparesUpdates(*strategy)))
     return InvalidArgument(at(node["strategy"]["name"]), ": strategy ", strategy->name,
                            " does not go with secure_aggregation: ", why, ". Use fedavg, fedavgm, fedprox, fedadam, ",
                            "fedyogi, fedadagrad or ditto, or leave secure_aggregation away");
@@ -71,21 +110,27 @@ Status ResolveSecure(const ConfigNode& root, JobSpec* job) {
   if (federation.cross_site)
     return InvalidArgument(at(node["cross_site"]), ": cross_site does not go with secure_aggregation: it would show ",
                            "each site's own model to the coordinator and to the other sites");
-  if (node["sites"]["min"].IsNull()) federation.sites_min = federation.secure.min_cohort;
+  if (node["sites"]["min"].IsNull())
+    federation.sites_min =
+        grouped ? std::max(kGroupedSitesMin, federation.secure.groups * GroupFloor(0, federation.secure.min_cohort))
+                : federation.secure.min_cohort;
   if (federation.sites_min < federation.secure.min_cohort)
     return InvalidArgument(at(node["sites"]["min"]), ": secure_aggregation.min_cohort is ",
                            federation.secure.min_cohort, ", so federation.sites.min must be at least that, found ",
                            federation.sites_min);
-  if (federation.sites_min > kSitesMax || static_cast<std::int64_t>(federation.sites.size()) > kSitesMax)
-    return InvalidArgument(at(node["sites"]), ": secure_aggregation is for at most ", kSitesMax, " sites");
+  RETURN_IF_ERROR(ResolveGroups(secure, *strategy, *job));
+  if (federation.sites_min > kSecureSitesMax || static_cast<std::int64_t>(federation.sites.size()) > kSecureSitesMax)
+    return InvalidArgument(at(node["sites"]), ": secure_aggregation is for at most ", kSecureSitesMax, " sites");
   return Status();
 }
 
 Json SecureToJson(const SecureSpec& secure) {
-  return {{"enabled", secure.enabled},
-          {"min_cohort", secure.min_cohort},
-          {"clip", secure.clip},
-          {"examples_max", secure.examples_max}};
+  Json json = {{"enabled", secure.enabled},
+               {"min_cohort", secure.min_cohort},
+               {"clip", secure.clip},
+               {"examples_max", secure.examples_max}};
+  if (secure.groups > 0) json["groups"] = secure.groups;
+  return json;
 }
 
 }  // namespace consilium::wire

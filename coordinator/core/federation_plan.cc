@@ -2,6 +2,7 @@
 
 #include "comm/wire/apply_plan.h"
 #include "comm/wire/capability.h"
+#include "comm/wire/secure_groups.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -55,12 +56,20 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
                       .plans = wire::NeedsPlan(job),
                       .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort),
                       .clip = federation.secure.clip,
+                      .secure = federation.secure,
                       .site_privacy = job.site_privacy,
                       .features = wire::FeaturesNeeded(job)};
   if (plan.mode == RoundMode::kAsync) {
     plan.buffer = static_cast<std::size_t>(wire::ParameterOf(federation, "buffer"));
     if (plan.buffer == 0) plan.buffer = plan.sites_min;
     plan.staleness_max = static_cast<std::uint32_t>(wire::ParameterOf(federation, "staleness_max"));
+  }
+  if (federation.secure.enabled && federation.secure.groups > 0) {
+    plan.grouping = secagg::Grouping{.groups = static_cast<std::uint32_t>(federation.secure.groups),
+                                     .sites_min = static_cast<std::uint32_t>(plan.sites_min),
+                                     .min_cohort = plan.min_cohort};
+    plan.groups_min =
+        wire::GroupsNeededBy(*wire::FindStrategy(federation.strategy), federation.strategy_parameters).count;
   }
   return plan;
 }

@@ -1,6 +1,7 @@
 // The part of a job file that the coordinator itself acts on.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "comm/base/time.h"
 #include "comm/wire/deadline_policy.h"
 #include "comm/wire/job.h"
+#include "privacy/secagg/groups.h"
 
 namespace consilium::coordinator {
 
@@ -48,7 +50,10 @@ struct FederationPlan {
   // Mode secure.
   std::uint32_t min_cohort = 3;  // of a sum
   double clip = 1;               // of a value of an update
+  wire::SecureSpec secure;
   wire::SitePrivacySpec site_privacy;
+  std::optional<secagg::Grouping> grouping;  // sites are summed in groups
+  std::size_t groups_min = 0;                // so many groups' sums make a round
 
   std::set<std::string> features;  // that a site must have (wire/capability.h)
 

@@ -72,6 +72,11 @@ std::vector<SiteName> JobMachine::FitMembers() const {
   return members;
 }
 
+// To open a round with.  Once groups are drawn, it is their sums that need sites.
+bool JobMachine::IsEnough(const std::vector<SiteName>& sites) const {
+  return state_.grouped() && state_.beacon() ? state_.CanSum(sites) : sites.size() >= state_.plan().sites_min;
+}
+
 // Before round 0 everybody is expected; later those whose last update was used.  Who has been missing is welcome, but
 // not waited for.  A coordinator that has just come back draws from few sites when it draws at once, so it also expects
 // whoever has not been missing lately.
@@ -81,7 +86,7 @@ std::vector<SiteName> JobMachine::GatherAwaited() const {
     for (const SiteName& site : sites)
       if (!connected_.contains(site)) awaited.push_back(site);
   };
-  const bool too_few = FitMembers().size() < state_.plan().sites_min && state_.next() == NextStep::kRound;
+  const bool too_few = !IsEnough(FitMembers()) && state_.next() == NextStep::kRound;
   if (state_.past().empty() || too_few || state_.past().back().empty()) {
     expect(state_.opened().sites);
   } else if (first_gathering_ && state_.plan().fraction < 1) {
@@ -110,10 +115,11 @@ void JobMachine::TryOpenRound() {
   if (going_on) return OpenRound(state_.opened().sites, plan.buffer);
   if (!grace_over_ && !GatherAwaited().empty()) return;
   const std::vector<SiteName> present = FitMembers();
-  if (present.size() < plan.sites_min) return;
+  if (!IsEnough(present)) return;
   if (state_.async()) return OpenRound(state_.opened().sites, plan.buffer);
-  const std::vector<SiteName> eligible = WithoutResting(
+  std::vector<SiteName> eligible = WithoutResting(
       present, plan.sites_min, [this](const SiteName& site) { return state_.HealthOf(site).Rests(state_.round()); });
+  if (!IsEnough(eligible)) eligible = present;
   const Cohort cohort =
       SelectCohort({plan.seed, state_.round(), plan.sites_min, plan.fraction, plan.over_select}, eligible);
   OpenRound(cohort.sites, cohort.target);
@@ -283,7 +289,10 @@ void JobMachine::Fold() {
                                   .metrics = update.metrics,
                                   .staleness = state_.async() ? ToInt(state_.round()) - ToInt(update.task.round) : 0,
                                   .base = state_.BaseOf(update).digest});
-  if (state_.unmasking()) fold.secure = SecureFold{state_.unmasking()->transcript, state_.releases()};
+  if (state_.unmasking()) fold.secure.push_back({0, state_.unmasking()->transcript, state_.releases()});
+  for (const auto& [group, settled] : state_.settled())
+    if (settled.why_not.empty()) fold.secure.push_back({group, settled.transcript, settled.releases});
+  fold.groups_min = state_.plan().groups_min;
   actions_.push_back(std::move(fold));
 }
 

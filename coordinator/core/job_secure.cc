@@ -1,13 +1,15 @@
 // Mode secure: a round's updates are summed without being seen (privacy/secagg).  Sites train, say that they are ready,
 // and are led through a session; what comes of it is folded like any round.
 //
-//   ready sites -> session 1 -> (a stage cannot end well: abort, fresh keys) -> session 2 ... -> unmasking -> fold
+//   ready sites -> (many: a beacon, job_beacon.cc) -> session 1 -> (a stage cannot end well: abort, fresh keys) ->
+//   session 2 ... -> unmasking -> fold
 //
 // A session is not durable until its survivors have confirmed; a restarted coordinator begins another with the same
 // trained updates.  From then on it is finished from the journal, whatever happens.
 #include <algorithm>
 
 #include "coordinator/core/job_machine.h"
+#include "privacy/secagg/neighbours.h"
 #include "privacy/secagg/thresholds.h"
 #include "privacy/secagg/vector.h"
 
@@ -30,11 +32,15 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
   Verdict verdict = JudgeAnswer(state_, site, answer.task);
   if (verdict.counts() && !state_.secure())
     verdict = {wire::DropReason::kUnknownTask, "this job's updates are not summed in secret"};
-  // While its vector is being unmasked, a survivor still has to release its shares.
-  const bool unmasking = state_.secure() && state_.phase() == Phase::kCollecting && state_.unmasking() &&
-                         verdict.reason == wire::DropReason::kDuplicate;
+  // While its vector is being unmasked, a survivor still has to release its shares.  One whose group is done has none
+  // to release, and has its receipt when the other groups are done as well.
+  const bool counted = state_.secure() && state_.phase() == Phase::kCollecting && answer.task.round == state_.round() &&
+                       verdict.reason == wire::DropReason::kDuplicate;
+  const bool unmasking = counted && state_.unmasking() && state_.unmasking()->vectors.contains(site);
+  if (counted && !unmasking) return;
   if (!unmasking && Drop(site, answer.task, wire::SecureStageName(answer.stage), verdict)) return;
   if (answer.stage == wire::SecureStage::kReady) return OnReady(site, answer.task);
+  if (wire::IsBeaconStage(answer.stage)) return OnBeaconAnswer(site, answer);
   if (!session_ || answer.session != session_->number() || session_->IsGivenUp(site)) {
     const std::string why = "this exchange is over; another one begins with fresh keys";
     return Tell(site, wire::SecureRequest{answer.task, answer.session, wire::SecureStage::kAbort,
@@ -51,14 +57,15 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
 
 // The site has trained, and knows of no session: it is new, or has lost its keys with its former process.
 void JobMachine::OnReady(const SiteName& site, const wire::TaskKey& task) {
-  if (session_ && !session_->IsGivenUp(site)) {
+  if (beacon_) Ask(site);  // its part in a beacon is remembered; the question may not have reached it
+  if (session_ && std::ranges::binary_search(session_->cohort(), site)) {
     // Before its advert it had no keys to lose: the question did not reach it.
-    if (session_->phase() == SecureSession::Phase::kAdverts && !session_->HasAnswered(site, wire::SecureStage::kKeys))
+    if (!session_->IsGivenUp(site) && session_->phase() == SecureSession::Phase::kAdverts &&
+        !session_->HasAnswered(site, wire::SecureStage::kKeys))
       return Ask(site);
-    const std::vector<SiteName> cohort = session_->cohort();
-    if (std::binary_search(cohort.begin(), cohort.end(), site)) session_->GiveUp(site);
+    session_->GiveUp(site);
+    if (state_.unmasking()) return TryClose();
   }
-  if (state_.unmasking()) return TryClose();
   ready_.insert(site);
   if (ready_after_.try_emplace(site, now_ - phase_since_).second)
     Note("site_ready", {{"site", site.value()},
@@ -93,6 +100,8 @@ void JobMachine::TakeSecure(const SiteName& site, const wire::SecureAnswer& answ
 
 void JobMachine::TryCloseSecure() {
   if (session_) return GoOnWithSession();
+  if (beacon_) return GoOnWithBeacon();
+  if (state_.grouped() && state_.beacon()) return TryCloseGroups();
   const std::vector<SiteName> ready = ReadySites();
   const std::vector<SiteName> awaited = state_.Awaited();
   const std::size_t wanted = std::max<std::size_t>(state_.plan().sites_min, state_.plan().min_cohort);
@@ -101,7 +110,8 @@ void JobMachine::TryCloseSecure() {
                                                      " updates that its sum needs; failed: ", Describe(GaveUpSites())));
   const bool all_ready = ready.size() == awaited.size();
   if (ready.size() < wanted || (!all_ready && !deadline_over_)) return;
-  OpenSession(ready);
+  if (NeedsBeacon(ready)) return OpenBeacon(ready);
+  OpenSession(ready, 0);
 }
 
 std::vector<SiteName> JobMachine::GaveUpSites() const {
@@ -115,40 +125,50 @@ private_sum::SiteTerms JobMachine::SiteTermsOf() const {
   return {.spec = state_.plan().site_privacy, .rounds = ToInt(state_.plan().rounds), .elements = secure_.elements};
 }
 
-StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session) const {
-  secagg::SessionTerms terms{.job = state_.opened().job,
-                             .round = state_.round(),
-                             .attempt = Attempt{session},
-                             .cohort = {},
-                             .model = state_.model().digest,
-                             .configuration = Sha256Of(state_.opened().job_json),
-                             .beacon = {},
-                             .dimension = secagg::DimensionFor(secure_.elements),
-                             .clip = state_.clip(),
-                             .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
-                             .min_cohort = state_.plan().min_cohort};
+StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>& cohort, std::uint32_t session,
+                                                    std::uint32_t group) const {
+  const std::size_t corrupt =
+      state_.grouped()
+          ? secagg::BoundsOf(*state_.beacon(), *state_.plan().grouping, state_.groups()[group].size()).corrupt
+          : secagg::DefaultCorrupt(cohort.size());
+  secagg::SessionTerms terms{
+      .job = state_.opened().job,
+      .round = state_.round(),
+      .attempt = Attempt{session},
+      .cohort = {},
+      .model = state_.model().digest,
+      .configuration = Sha256Of(state_.opened().job_json),
+      .beacon = wire::NeedsBeacon(state_.plan().secure, cohort.size()) ? state_.beacon()->value : Digest{},
+      .dimension = secagg::DimensionFor(secure_.elements),
+      .clip = state_.clip(),
+      .corrupt = static_cast<std::uint32_t>(corrupt),
+      .min_cohort = static_cast<std::uint32_t>(state_.SumMin(group))};
   for (const SiteName& site : cohort) terms.cohort.push_back({site, secure_.roster.at(site)});
   if (state_.plan().site_privacy.enabled) RETURN_IF_ERROR(private_sum::CompleteTerms(SiteTermsOf(), &terms).status());
   return terms;
 }
 
-void JobMachine::OpenSession(const std::vector<SiteName>& cohort) {
+void JobMachine::OpenSession(const std::vector<SiteName>& cohort, std::uint32_t group) {
   const std::uint32_t number = state_.sessions_opened() + 1;
+  const std::size_t survivors =
+      state_.grouped() ? state_.SumMin(group) : std::max<std::size_t>(state_.plan().sites_min, 3);
   StatusOr<SecureSession> session = [&]() -> StatusOr<SecureSession> {
-    ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number));
-    return SecureSession::Open(std::move(terms), std::max<std::size_t>(state_.plan().sites_min, 3));
+    ASSIGN_OR_RETURN(secagg::SessionTerms terms, TermsFor(cohort, number, group));
+    return SecureSession::Open(std::move(terms), survivors);
   }();
   if (!session.ok())
     return FinishJob(StatusCode::kFailed,
                      Concat("round ", state_.round(), " cannot be summed in secret: ", session.status().message()));
-  Commit(SecureSessionOpened{state_.round(), number, cohort});
+  Commit(SecureSessionOpened{state_.round(), number, cohort, group});
   session_ = *std::move(session);
   const secagg::SessionShape& shape = session_->server().shape();
-  Note("secure_session", {{"round", ToInt(state_.round())},
-                          {"session", number},
-                          {"sites", NamesJson(cohort)},
-                          {"threshold", shape.threshold},
-                          {"survivors_min", shape.survivors_min}});
+  Json fields = {{"round", ToInt(state_.round())},
+                 {"session", number},
+                 {"sites", NamesJson(cohort)},
+                 {"threshold", shape.threshold},
+                 {"survivors_min", shape.survivors_min}};
+  if (state_.grouped()) fields["group"] = group + 1;
+  Note("secure_session", std::move(fields));
   EnterStage();
 }
 
@@ -167,8 +187,11 @@ void JobMachine::EnterStage() {
 }
 
 void JobMachine::Ask(const SiteName& site) {
-  if (!session_) return;
   const wire::TaskKey task = state_.KeyFor(site);
+  if (beacon_)
+    if (auto question = beacon_->QuestionFor(site, task)) return Tell(site, *std::move(question));
+  if (!session_) return;
+  TellBeacon(site);
   if (auto question = session_->QuestionFor(site, task)) Tell(site, *std::move(question));
 }
 
@@ -176,12 +199,18 @@ void JobMachine::Ask(const SiteName& site) {
 
 // Who goes away in the middle is given a stage's time to come back, with its keys.
 void JobMachine::StartAbsence(const SiteName& site) {
-  if (!session_ || session_->IsGivenUp(site)) return;
+  if (!beacon_ && (!session_ || session_->IsGivenUp(site))) return;
   absences_[Arm(state_.plan().deadlines().secure_stage)] = site;
 }
 
 void JobMachine::OnAbsence(const SiteName& site) {
-  if (!session_ || connected_.contains(site)) return;
+  if (connected_.contains(site)) return;
+  if (beacon_) {
+    if (beacon_->HasAnswered(site, wire::SecureStage::kReveal)) return;  // nothing more is asked of it
+    beacon_->GiveUp(site);
+    return TryClose();
+  }
+  if (!session_) return;
   // Shares that a site has released are remembered there over a restart: they may still come.
   if (state_.unmasking()) return;
   const std::vector<SiteName> awaited = session_->Awaited();
@@ -192,17 +221,20 @@ void JobMachine::OnAbsence(const SiteName& site) {
 
 void JobMachine::OnStageTimer() {
   stage_timer_ = 0;
-  if (!session_) return;
+  if (!session_ && !beacon_) return;
   Json slow = Json::array();
-  for (const SiteName& site : session_->Awaited()) {
+  if (beacon_)
+    for (const SiteName& site : beacon_->Awaited()) slow.push_back(site.value()), beacon_->GiveUp(site);
+  for (const SiteName& site : session_ ? session_->Awaited() : std::vector<SiteName>()) {
     if (pending_.contains(site)) continue;  // it came in time
-    if (state_.unmasking() && !connected_.contains(site)) continue;
+    // What it has released it will say again; but one group does not keep the others waiting.
+    if (state_.unmasking() && !connected_.contains(site) && !state_.grouped()) continue;
     slow.push_back(site.value());
     session_->GiveUp(site);
   }
   Note("awaited", {{"round", ToInt(state_.round())},
                    {"sites", std::move(slow)},
-                   {"for", wire::SecureStageName(session_->stage())},
+                   {"for", wire::SecureStageName(beacon_ ? beacon_->stage() : session_->stage())},
                    {"seconds", Seconds(state_.plan().deadlines().secure_stage)}});
   if (state_.unmasking()) {
     stage_timer_ = Arm(state_.plan().deadlines().reminder);
@@ -213,9 +245,9 @@ void JobMachine::OnStageTimer() {
 
 void JobMachine::GoOnWithSession() {
   if (const std::string why = session_->WhyHopeless(); !why.empty())
-    return state_.unmasking() ? SkipRound(why) : AbortSession(why);
+    return !state_.unmasking() ? AbortSession(why) : state_.grouped() ? SettleGroup(why) : SkipRound(why);
   if (session_->phase() == SecureSession::Phase::kReleases) {
-    if (session_->CanUnmask()) CloseSecureRound();
+    if (session_->CanUnmask()) state_.grouped() ? SettleGroup("") : CloseSecureRound();
     return;
   }
   if (!session_->Awaited().empty()) return;
@@ -249,6 +281,7 @@ void JobMachine::AbortSession(const std::string& why) {
 }
 
 void JobMachine::EndSession() {
+  beacon_.reset();
   session_.reset();
   absences_.clear();
   stage_timer_ = 0;
@@ -323,10 +356,10 @@ Json JobMachine::PrivacyOf(const FoldDone& fold) const {
 
 // After a restart: what was being unmasked is taken up from the journal.  Returns why it cannot be, or "".
 std::string JobMachine::RestoreSession(const std::vector<SiteName>& lost_vectors) {
-  if (!state_.unmasking() || state_.phase() == Phase::kFinished) return "";
-  if (!lost_vectors.empty())
+  if (state_.phase() == Phase::kFinished) return "";
+  if (!lost_vectors.empty())  // of a sum that was unmasked, or is being unmasked: it cannot be made again
     return Concat("the masked vector of ", lost_vectors.front(), " was lost with the coordinator's machine");
-  if (state_.phase() != Phase::kCollecting) return "";
+  if (!state_.unmasking() || state_.phase() != Phase::kCollecting) return "";
   StatusOr<SecureSession> session = SecureSession::Restore(*state_.unmasking(), state_.releases());
   if (!session.ok()) return "its journal cannot be taken up: " + session.status().message();
   session_ = *std::move(session);
@@ -335,8 +368,12 @@ std::string JobMachine::RestoreSession(const std::vector<SiteName>& lost_vectors
 
 // What is waited for between a round's opening and its closing, of a site that is awaited.
 std::string JobMachine::SecureWaitOf(const SiteName& site) const {
+  if (beacon_)
+    return Concat("its answer '", wire::SecureStageName(beacon_->stage()), "' for beacon ", beacon_->number(),
+                  ", from which the sum is drawn");
   if (session_)
-    return Concat("its answer '", wire::SecureStageName(session_->stage()), "' in secure sum ", session_->number());
+    return Concat("its answer '", wire::SecureStageName(session_->stage()), "' in secure sum ", session_->number(),
+                  state_.grouped() ? Concat(", of ", NameOfGroup(state_.group_in_hand())) : std::string());
   return ready_.contains(site) ? "the other sites, to begin a secure sum" : "";
 }
 

@@ -116,7 +116,7 @@ StatusCode JobState::CodeOfFailures() const {
 }
 
 bool JobState::IsDone(const SiteWork& work) const {
-  return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || GaveUp(work);
+  return evaluation_ ? !SubjectInHand(work) : work.update.has_value() || work.left_out != LeftOut::kNo || GaveUp(work);
 }
 
 std::vector<SiteName> JobState::Awaited() const {
@@ -128,6 +128,30 @@ std::vector<SiteName> JobState::Awaited() const {
       if (!IsDone(work)) awaited.push_back(site);
   }
   return awaited;
+}
+
+std::size_t JobState::SumMin(std::uint32_t group) const {
+  if (!grouped() || group >= groups_.size()) return plan_.min_cohort;
+  return secagg::BoundsOf(*beacon_, *plan_.grouping, groups_[group].size()).survivors_min;
+}
+
+std::size_t JobState::groups_summed() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(settled_, [](const auto& group) { return group.second.why_not.empty(); }));
+}
+
+std::uint32_t JobState::SessionsOf(std::uint32_t group) const {
+  const auto found = group_sessions_.find(group);
+  return found == group_sessions_.end() ? 0 : found->second;
+}
+
+bool JobState::CanSum(const std::vector<SiteName>& sites) const {
+  std::size_t enough = 0;
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    const auto there = [&](const SiteName& site) { return std::ranges::binary_search(sites, site); };
+    enough += static_cast<std::size_t>(std::ranges::count_if(groups_[group], there)) >= SumMin(group);
+  }
+  return enough >= plan_.groups_min;
 }
 
 std::vector<UpdateAccepted> JobState::HeldUpdates() const {

@@ -8,8 +8,10 @@
 //   of a job that asks for a plan, first, each closed by RoundClosed as rounds are (work() tells them apart):
 //   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
-//   mode secure, in kCollecting: SecureSessionOpened*, UnmaskingBegan, SharesReleased*, then RoundClosed; or
-//   RoundSkipped to kGathering
+//   mode secure, in kCollecting: BeaconOpened and BeaconAgreed as often as the sum needs them, SecureSessionOpened*,
+//   UnmaskingBegan, SharesReleased*, then RoundClosed; or RoundSkipped to kGathering.
+//   With groups the beacon is agreed on once a job, and for one group after the other: SecureSessionOpened*,
+//   UnmaskingBegan, SharesReleased*, GroupSettled
 // next() says which of these kGathering is for.
 #pragma once
 
@@ -24,6 +26,7 @@
 #include "coordinator/core/federation_plan.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/site_health.h"
+#include "privacy/secagg/beacon.h"
 
 namespace consilium::coordinator {
 
@@ -47,11 +50,27 @@ struct Failure {
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+// A site whose update is in no sum of the round, and will not be.
+enum class LeftOut : std::uint8_t {
+  kNo,
+  kByItself,    // its group was summed without it
+  kWithOthers,  // its group was not summed; it is not to blame
+};
+
+// A group of the open round of which nothing more will come.
+struct SettledGroup {
+  std::string why_not;  // there is no sum; "" when it was summed
+  Bytes transcript;     // of the sum
+  std::map<SiteName, Bytes> releases;
+  friend bool operator==(const SettledGroup&, const SettledGroup&) = default;
+};
+
 // What a cohort's site was asked for and what came of it.
 struct SiteWork {
   std::uint32_t failures = 0;  // at the task in hand; also the number of its attempt
   std::optional<Failure> last_failure;
   std::optional<UpdateAccepted> update;          // of a training round
+  LeftOut left_out = LeftOut::kNo;               // mode secure with groups
   std::optional<EvaluationAccepted> evaluation;  // the newest
   std::map<std::string, wire::Metrics> answers;  // of an evaluation, by subject
   std::set<std::string> given_up;                // subjects
@@ -139,8 +158,26 @@ class JobState {
   bool secure() const { return plan_.mode == RoundMode::kSecure; }
   std::uint32_t sessions_opened() const { return sessions_opened_; }  // in this round
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
+  std::uint32_t beacons_opened() const { return beacons_opened_; }  // in this round; with groups in the job
+  // The newest that was agreed on in the open round, unless another one has been asked for since; with groups the
+  // job's.
+  const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
+  const std::optional<BeaconAgreed>& beacon_agreed() const { return beacon_agreed_; }  // with what sites are told of it
   const std::map<SiteName, Bytes>& releases() const { return releases_; }
   std::uint32_t skipped_in_row() const { return skipped_in_row_; }
+
+  // Mode secure with groups.
+  bool grouped() const { return plan_.grouping.has_value(); }
+  // Who is summed with whom; empty before the beacon.
+  const std::vector<std::vector<SiteName>>& groups() const { return groups_; }
+  // A sum of fewer sites is not wanted.
+  std::size_t SumMin(std::uint32_t group) const;
+  const std::map<std::uint32_t, SettledGroup>& settled() const { return settled_; }  // of the open round
+  std::size_t groups_summed() const;
+  std::uint32_t group_in_hand() const { return group_in_hand_; }  // of the newest session
+  std::uint32_t SessionsOf(std::uint32_t group) const;            // opened in this round
+  // Enough groups have enough sites among these (in name order).
+  bool CanSum(const std::vector<SiteName>& sites) const;
   // Of the next sum: of single values, under privacy.sites of whole updates.
   double clip() const { return clip_; }
   // Under privacy.sites what the newest model tells of it ("epsilon", "clip", ...): a JSON object, "" before.
@@ -181,9 +218,12 @@ class JobState {
   Status Check(const PlanPinned& record) const;
   Status Check(const ModelInitialized& record) const;
   Status Check(const SecureSessionOpened& record) const;
+  Status Check(const BeaconOpened& record) const;
+  Status Check(const BeaconAgreed& record) const;
   Status Check(const UnmaskingBegan& record) const;
   Status Check(const SharesReleased& record) const;
   Status Check(const RoundSkipped& record) const;
+  Status Check(const GroupSettled& record) const;
   Status CheckAwaited(const SiteName& site, const wire::TaskKey& task) const;
   Status CheckCohort(const std::vector<SiteName>& cohort) const;
 
@@ -204,10 +244,13 @@ class JobState {
   void Take(const JobResumed&) { paused_by_.reset(); }
   void Take(const PlanPinned& record);
   void Take(const ModelInitialized& record);
-  void Take(const SecureSessionOpened& record) { sessions_opened_ = record.session; }
+  void Take(const SecureSessionOpened& record);
+  void Take(const BeaconOpened& record);
+  void Take(const BeaconAgreed& record);
   void Take(const UnmaskingBegan& record);
   void Take(const SharesReleased& record) { releases_[record.site] = record.release; }
   void Take(const RoundSkipped& record);
+  void Take(const GroupSettled& record);
   void ForgetSecureRound();
   void OpenCohort(const std::vector<SiteName>& cohort);
   void KeepLocalUpdate(const UpdateAccepted& update);
@@ -246,10 +289,18 @@ class JobState {
 
   // Mode secure: of the open round.
   std::uint32_t sessions_opened_ = 0, skipped_in_row_ = 0;
+  std::uint32_t beacons_opened_ = 0;
+  std::vector<SiteName> beacon_sites_;  // that were asked for the newest
+  std::optional<secagg::Beacon> beacon_;
+  std::optional<BeaconAgreed> beacon_agreed_;
   std::optional<UnmaskingBegan> unmasking_;
   std::map<SiteName, Bytes> releases_;
   double clip_ = 0;
   std::string site_privacy_;
+  std::vector<std::vector<SiteName>> groups_;  // follows from the beacon
+  std::map<std::uint32_t, SettledGroup> settled_;
+  std::map<std::uint32_t, std::uint32_t> group_sessions_;
+  std::uint32_t group_in_hand_ = 0;
 
   // Mode async.
   std::map<SiteName, wire::TaskKey> in_hand_;

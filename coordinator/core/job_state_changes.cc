@@ -86,6 +86,8 @@ void JobState::Take(const RoundClosed& record) {
         health.Contributed(work.update->seconds, work.update->update.bytes);
       else if (work.failures > 0)
         health.Failed(round_, work.last_failure->message);
+      else if (work.left_out == LeftOut::kWithOthers)
+        health.Outpaced();
       else if (record.reason == CloseReason::kDeadline)
         health.Missed(round_);
       else
@@ -104,8 +106,51 @@ void JobState::Take(const UnmaskingBegan& record) {
         UpdateAccepted{.site = site, .task = KeyFor(site), .update = masked.vector, .seconds = masked.seconds};
 }
 
+void JobState::Take(const SecureSessionOpened& record) {
+  sessions_opened_ = record.session;
+  if (!grouped()) return;
+  group_in_hand_ = record.group;
+  ++group_sessions_[record.group];
+}
+
+// A group that was being unmasked and came to nothing is not tried again: some of its sites have released their shares.
+void JobState::Take(const GroupSettled& record) {
+  SettledGroup& settled = settled_[record.group];
+  settled.why_not = record.why_not;
+  if (unmasking_ && record.why_not.empty())
+    settled.transcript = std::move(unmasking_->transcript), settled.releases = std::move(releases_);
+  else if (unmasking_)
+    for (const auto& [site, masked] : unmasking_->vectors) cohort_.at(site).update.reset();
+  unmasking_.reset();
+  releases_.clear();
+  for (const SiteName& site : groups_[record.group])
+    if (const auto work = cohort_.find(site); work != cohort_.end() && !work->second.update)
+      work->second.left_out = record.why_not.empty() ? LeftOut::kByItself : LeftOut::kWithOthers;
+}
+
+void JobState::Take(const BeaconOpened& record) {
+  beacons_opened_ = record.attempt;
+  beacon_sites_ = record.sites;
+  beacon_.reset();
+  beacon_agreed_.reset();
+}
+
+void JobState::Take(const BeaconAgreed& record) {
+  beacon_ = secagg::Beacon{beacon_sites_, record.value};
+  beacon_agreed_ = record;
+  if (grouped()) groups_ = secagg::GroupsOf(*beacon_, *plan_.grouping, opened_.job).value();  // Check() has tried it
+}
+
 void JobState::ForgetSecureRound() {
-  sessions_opened_ = 0;
+  sessions_opened_ = group_in_hand_ = 0;
+  settled_.clear();
+  group_sessions_.clear();
+  if (!grouped()) {  // the groups hold for the whole job
+    beacons_opened_ = 0;
+    beacon_sites_.clear();
+    beacon_.reset();
+    beacon_agreed_.reset();
+  }
   unmasking_.reset();
   releases_.clear();
 }

@@ -1,8 +1,8 @@
 // What may follow what.  A journal that breaks one of these is not one that we wrote.
 #include <algorithm>
 
+#include "comm/wire/secure_groups.h"
 #include "coordinator/core/job_state.h"
-#include "privacy/secagg/neighbours.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -26,9 +26,13 @@ Status JobState::Check(const JobOpened& record) const {
     return InvalidArgument(
         "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
         "begin with a model that is there already");
-  // Beyond, sites would share masks with some of the others on a graph that nobody alone may choose.
-  if (plan.mode == RoundMode::kSecure && record.sites.size() > secagg::kCompleteMax)
-    return InvalidArgument("secure_aggregation is for at most ", secagg::kCompleteMax, " sites, and ",
+  if (plan.grouping) {
+    const std::string why =
+        wire::WhyNoGroups(static_cast<std::int64_t>(record.sites.size()), plan.grouping->groups, plan.min_cohort);
+    return why.empty() ? Status() : InvalidArgument("secure_aggregation.groups: ", why);
+  }
+  if (plan.mode == RoundMode::kSecure && std::ssize(record.sites) > wire::kSecureSitesMax)
+    return InvalidArgument("secure_aggregation is for at most ", wire::kSecureSitesMax, " sites, and ",
                            record.sites.size(), " take part; name fewer with federation.sites.names");
   return Status();
 }
@@ -102,6 +106,11 @@ Status JobState::Check(const RoundClosed& record) const {
     if (!async() && !work.update) missing.push_back(site);
   if (record.contributors != contributors || record.missing != missing || contributors.empty())
     return DataLoss("the contributors are not those whose updates were accepted");
+  if (grouped())
+    return settled_.size() == groups_.size() && groups_summed() >= plan_.groups_min
+               ? Status()
+               : DataLoss("a round of ", groups_summed(), " groups' sums; at least ", plan_.groups_min,
+                          " are needed, and of every group it must be settled what becomes of it");
   return HeldUpdates().size() < answers_min()
              ? DataLoss("a round of ", HeldUpdates().size(), " updates, fewer than the minimum of ", answers_min())
              : Status();
@@ -124,10 +133,49 @@ Status JobState::Check(const SecureSessionOpened& record) const {
   if (record.session != sessions_opened_ + 1) return DataLoss("session ", record.session, " is not the next");
   const bool known = std::all_of(record.cohort.begin(), record.cohort.end(),
                                  [&](const SiteName& site) { return cohort_.contains(site); });
-  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < plan_.min_cohort)
-    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", plan_.min_cohort,
+  if (!known || !StrictlyAscending(record.cohort) || record.cohort.size() < SumMin(record.group))
+    return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", SumMin(record.group),
                     " of the round's, in order");
+  if (!grouped()) return Status();
+  if (record.group >= groups_.size() || settled_.contains(record.group))
+    return DataLoss("group ", record.group, " is not to be summed");
+  return std::ranges::includes(groups_[record.group], record.cohort)
+             ? Status()
+             : DataLoss("the sum's sites are not all of group ", record.group);
+}
+
+Status JobState::Check(const GroupSettled& record) const {
+  if (!grouped() || phase_ != Phase::kCollecting || record.round != round_ || record.group >= groups_.size() ||
+      settled_.contains(record.group))
+    return DataLoss("group ", record.group, " of round ", record.round, " is not to be settled");
+  if ((unmasking_ || record.why_not.empty()) && (!unmasking_ || record.group != group_in_hand_))
+    return DataLoss("group ", record.group, " is not the one that is being unmasked");
   return Status();
+}
+
+Status JobState::Check(const BeaconOpened& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_)
+    return DataLoss("no sum of round ", record.round, " is to be drawn");
+  if (grouped() && beacon_) return DataLoss("the job's groups are drawn already");
+  if (record.attempt != beacons_opened_ + 1) return DataLoss("beacon ", record.attempt, " is not the next");
+  const bool known = std::all_of(record.sites.begin(), record.sites.end(),
+                                 [&](const SiteName& site) { return cohort_.contains(site); });
+  return known && StrictlyAscending(record.sites) && record.sites.size() >= plan_.min_cohort
+             ? Status()
+             : DataLoss("a beacon of ", record.sites.size(), " sites that are not at least ", plan_.min_cohort,
+                        " of the round's, in order");
+}
+
+Status JobState::Check(const BeaconAgreed& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_ || beacon_ ||
+      record.attempt == 0 || record.attempt != beacons_opened_)
+    return DataLoss("beacon ", record.attempt, " of round ", record.round, " is not the one that is asked for");
+  ASSIGN_OR_RETURN(const secagg::BeaconNotice notice, secagg::DecodeBeaconNotice(record.notice));
+  if (notice.sites != beacon_sites_ || notice.nonces.size() != notice.sites.size())
+    return DataLoss("a beacon that is not of the sites that were asked for it");
+  if (!grouped()) return Status();
+  return Annotate(secagg::GroupsOf({beacon_sites_, record.value}, *plan_.grouping, opened_.job).status(),
+                  "the beacon of the job's groups");
 }
 
 Status JobState::Check(const UnmaskingBegan& record) const {
@@ -137,7 +185,10 @@ Status JobState::Check(const UnmaskingBegan& record) const {
   for (const auto& [site, vector] : record.vectors)
     if (const auto work = cohort_.find(site); work == cohort_.end() || IsDone(work->second))
       return DataLoss(site, " is not awaited");
-  return record.vectors.size() < plan_.min_cohort ? DataLoss("a sum of ", record.vectors.size(), " sites") : Status();
+    else if (grouped() && !std::ranges::binary_search(groups_[group_in_hand_], site))
+      return DataLoss(site, " is not in the group in hand");
+  return record.vectors.size() < SumMin(group_in_hand_) ? DataLoss("a sum of ", record.vectors.size(), " sites")
+                                                        : Status();
 }
 
 Status JobState::Check(const SharesReleased& record) const {

@@ -129,8 +129,9 @@ struct Contribution {
   Digest base{};                // the blob that the site started from
   friend bool operator==(const Contribution&, const Contribution&) = default;
 };
-// Mode secure: what takes the masks off the sum of the contributions, which are masked vectors.
+// Mode secure: what takes the masks off a sum of contributions, which are masked vectors.
 struct SecureFold {
+  std::uint32_t group = 0;             // whose sum it is, where sites are summed in groups
   Bytes transcript;                    // secagg::ServerSession::Transcript()
   std::map<SiteName, Bytes> releases;  // secagg::ShareRelease
   friend bool operator==(const SecureFold&, const SecureFold&) = default;
@@ -142,7 +143,10 @@ struct FoldRound {
   wire::BlobManifest model{};               // the global model in force
   std::optional<wire::BlobManifest> strategy_state{};  // of the last FoldDone
   std::size_t sites_total = 0;                         // that take part in the job
-  std::optional<SecureFold> secure{};
+  // Mode secure: one, of all contributions; or one a group, each of its own sites' contributions, whose means the
+  // strategy then takes for updates.
+  std::vector<SecureFold> secure{};
+  std::size_t groups_min = 0;  // fewer groups' sums make no model; 0: no groups
 };
 // Each site's own model as a blob of its own: the model that it started from and its last update, put together.  Answer
 // with LocalModelsBuilt.

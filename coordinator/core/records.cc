@@ -124,13 +124,19 @@ void Fields(Io& io, T& record) {
   } else if constexpr (std::is_same_v<R, ModelInitialized>) {
     io(record.model);
   } else if constexpr (std::is_same_v<R, SecureSessionOpened>) {
-    io(record.round), io(record.session), io(record.cohort);
+    io(record.round), io(record.session), io(record.cohort), io(record.group);
+  } else if constexpr (std::is_same_v<R, BeaconOpened>) {
+    io(record.round), io(record.attempt), io(record.sites);
+  } else if constexpr (std::is_same_v<R, BeaconAgreed>) {
+    io(record.round), io(record.attempt), io(record.value), io(record.notice);
   } else if constexpr (std::is_same_v<R, UnmaskingBegan>) {
     io(record.round), io(record.session), io(record.transcript), io(record.vectors);
   } else if constexpr (std::is_same_v<R, SharesReleased>) {
     io(record.round), io(record.session), io(record.site), io(record.release);
   } else if constexpr (std::is_same_v<R, RoundSkipped>) {
     io(record.round), io(record.why);
+  } else if constexpr (std::is_same_v<R, GroupSettled>) {
+    io(record.round), io(record.group), io(record.why_not);
   } else if constexpr (std::is_same_v<R, JobPaused> || std::is_same_v<R, JobResumed>) {
     io(record.by);
   } else {
@@ -189,7 +195,8 @@ std::string_view RecordName(const Record& record) {
       "JobOpened",        "RoundOpened",         "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
       "ModelPublished",   "EvaluationOpened",    "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
       "EvaluationClosed", "TaskGiven",           "JobPaused",          "JobResumed",          "PlanPinned",
-      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped"};
+      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped",
+      "BeaconOpened",     "BeaconAgreed",        "GroupSettled"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -29,8 +29,11 @@ Json WeightedMeans(const Updates& updates) {
 }  // namespace
 
 std::optional<Json> RoundMetrics::Apply(const Record& record) {
-  if (std::holds_alternative<RoundOpened>(record)) updates_.clear(), masked_.reset();
-  if (const auto* masked = std::get_if<UnmaskingBegan>(&record)) masked_ = *masked;
+  if (std::holds_alternative<RoundOpened>(record)) updates_.clear(), masked_.clear(), unmasking_.clear();
+  if (const auto* began = std::get_if<UnmaskingBegan>(&record)) unmasking_ = began->vectors;
+  const auto* group = std::get_if<GroupSettled>(&record);
+  if (group != nullptr && !group->why_not.empty()) unmasking_.clear();  // nothing comes of it
+  if (group != nullptr || std::holds_alternative<RoundClosed>(record)) masked_.merge(unmasking_), unmasking_.clear();
   if (const auto* update = std::get_if<UpdateAccepted>(&record)) updates_[{update->site, update->task}] = *update;
   if (const auto* lost = std::get_if<UpdateWithdrawn>(&record)) updates_.erase({lost->site, lost->task});
   if (const auto* closed = std::get_if<RoundClosed>(&record)) closed_ = *closed;
@@ -54,15 +57,15 @@ std::optional<Json> RoundMetrics::Apply(const Record& record) {
                {"parameters", published->parameters.ToHex()},
                {"mean", WeightedMeans(updates_)},
                {"sites", std::move(sites)}};
-  if (masked_)
-    for (const auto& [site, masked] : masked_->vectors)
-      line["sites"][site.value()] = {{"bytes", masked.vector.bytes}, {"seconds", masked.seconds}};
+  for (const auto& [site, masked] : masked_)
+    line["sites"][site.value()] = {{"bytes", masked.vector.bytes}, {"seconds", masked.seconds}};
   Json notes = Json::parse(published->notes, nullptr, false);
-  if (masked_ && notes.is_object()) {
+  if (!masked_.empty() && notes.is_object()) {
     line["weight"] = notes.value("secure_weight", 0.0);
     line["mean"].update(SummedMetrics(notes));
   }
   if (notes.contains("privacy")) line["privacy"] = notes["privacy"], notes.erase("privacy");
+  if (notes.contains("groups")) line["groups"] = notes["groups"], notes.erase("groups");
   if (notes.is_object() && !notes.empty()) line["strategy"] = notes;
   return line;
 }

@@ -25,6 +25,8 @@ Verdict JudgeOpen(const JobState& state, const SiteName& site, const wire::TaskK
   if (found == state.cohort().end()) return NotInCohort(site);
   const SiteWork& work = found->second;
   if (work.update) return {DropReason::kDuplicate, "this site's answer is already there"};
+  if (work.left_out != LeftOut::kNo)
+    return {DropReason::kLate, "its group is done without it; it takes part in the next round"};
   if (state.GaveUp(work)) return {DropReason::kLate, "this site has failed the task; it takes part in the next round"};
   return JudgeAttempt(work, task);
 }

@@ -206,21 +206,26 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<Site
   std::filesystem::create_directories(folder_.fold(), error);
   if (error) return ErrnoStatus(error.value(), "creating " + folder_.fold().string());
   SecureMean sum;
-  if (fold.secure) {  // one update stands for all: their weighted mean
-    const std::filesystem::path mean = folder_.fold() / "secure-mean.safetensors";
-    ASSIGN_OR_RETURN(sum,
-                     WriteSecureMean({.secure = *fold.secure,
-                                      .contributions = fold.contributions,
-                                      .path_of = [this](const Digest& blob) { return services_.blobs->PathOf(blob); },
-                                      .model = request.model,
-                                      .personal = federation_.personal,
-                                      .site_privacy = site_privacy_,
-                                      .rounds = federation_.rounds,
-                                      .output = mean}));
-    request.contributions.push_back({.site = SiteName("secure-sum"), .update = mean, .base = request.model});
+  if (!fold.secure.empty()) {
+    SecureMeanRequest secure = {.secure = fold.secure.front(),
+                                .contributions = fold.contributions,
+                                .path_of = [this](const Digest& blob) { return services_.blobs->PathOf(blob); },
+                                .model = request.model,
+                                .personal = federation_.personal,
+                                .site_privacy = site_privacy_,
+                                .rounds = federation_.rounds,
+                                .output = folder_.fold() / "secure-mean.safetensors"};
+    if (fold.groups_min > 0) {
+      ASSIGN_OR_RETURN(GroupMeans means, WriteGroupMeans(secure, fold.secure, fold.groups_min));
+      request.contributions = std::move(means.contributions);
+      sum.notes = std::move(means.notes);
+    } else {  // one update stands for all: their weighted mean
+      ASSIGN_OR_RETURN(sum, WriteSecureMean(secure));
+      request.contributions.push_back({.site = SiteName("secure-sum"), .update = secure.output, .base = request.model});
+    }
   }
   for (const Contribution& contribution : fold.contributions)
-    if (!fold.secure)
+    if (fold.secure.empty())
       request.contributions.push_back({.site = contribution.site,
                                        .update = services_.blobs->PathOf(contribution.update.digest),
                                        .base = services_.blobs->PathOf(contribution.base),
@@ -229,7 +234,9 @@ StatusOr<FoldDone> JobRunner::Fold(const FoldRound& fold, const std::vector<Site
                                        .metrics = contribution.metrics});
   ASSIGN_OR_RETURN(const AggregateResult result, Aggregate(request));
   FoldDone done{.round = fold.round, .model = {}, .parameters = result.parameters, .notes = result.notes};
-  if (fold.secure) done.notes.update(sum.notes);
+  // What norm clipping says of groups, beside what the sites say of values beyond the job's clip.
+  if (fold.groups_min > 0 && done.notes.contains("clipped")) done.notes["clipped_groups"] = done.notes["clipped"];
+  if (!fold.secure.empty()) done.notes.update(sum.notes);
   done.share_below = sum.share_below;
   ASSIGN_OR_RETURN(done.model, Keep(result.model));
   if (!result.state.empty()) {

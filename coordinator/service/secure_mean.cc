@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "comm/base/descriptor.h"
@@ -79,7 +80,7 @@ StatusOr<SecureMean> WriteSecureMean(const SecureMeanRequest& request) {
   const auto write = [&](std::span<const float> means) {
     return writer.Append({reinterpret_cast<const std::uint8_t*>(means.data()), means.size_bytes()});
   };
-  SecureMean mean{.notes = Json::object(), .share_below = {}};
+  SecureMean mean{.notes = Json::object(), .sites = vectors.size(), .share_below = {}};
   if (request.site_privacy.enabled) {
     ASSIGN_OR_RETURN(const private_sum::NoisePlan plan, PlanOf(request, server.terms(), shared));
     const StatusOr<private_sum::NoisySum> sum =
@@ -99,6 +100,53 @@ StatusOr<SecureMean> WriteSecureMean(const SecureMeanRequest& request) {
     liars += (liars.empty() ? "" : ", ") + server.terms().cohort[place].name.value();
   if (!liars.empty()) mean.notes["liars"] = liars;
   return mean;
+}
+
+StatusOr<GroupMeans> WriteGroupMeans(SecureMeanRequest request, const std::vector<SecureFold>& groups,
+                                     std::size_t groups_min) {
+  GroupMeans means{.contributions = {}, .notes = {{"groups", Json::array()}}};
+  const std::filesystem::path folder = request.output.parent_path();
+  struct Mean {
+    double value = 0, weight = 0;
+  };
+  std::map<std::string, Mean> metrics;
+  double total = 0;
+  std::string liars, last;
+  for (const SecureFold& group : groups) {
+    const std::string name = Concat("group-", group.group + 1);
+    request.secure = group;
+    request.output = folder / ("secure-mean-" + name + ".safetensors");
+    Json line = {{"group", group.group + 1}};
+    const StatusOr<SecureMean> mean = WriteSecureMean(request);
+    if (!mean.ok() && mean.code() != StatusCode::kFailedPrecondition) return mean.status();
+    if (!mean.ok()) {
+      line["left_out"] = last = mean.status().message();
+      means.notes["groups"].push_back(std::move(line));
+      continue;
+    }
+    // A site that writes a false weight into its vector changes its group's mean and no other's; nobody weighs more
+    // than 1, so neither does its group gain a voice by it.
+    const double weight = std::min(mean->notes["secure_weight"].get<double>(), static_cast<double>(mean->sites));
+    line["sites"] = mean->sites, line["weight"] = weight;
+    for (const secagg::SummedMetric& metric : secagg::kMetrics) {
+      const std::string key(metric.name);
+      if (!mean->notes.contains(key)) continue;
+      line[key] = mean->notes[key];
+      metrics[key].value += weight * mean->notes[key].get<double>(), metrics[key].weight += weight;
+    }
+    if (mean->notes.contains("liars")) liars += (liars.empty() ? "" : ", ") + mean->notes["liars"].get<std::string>();
+    means.notes["groups"].push_back(std::move(line));
+    means.contributions.push_back(
+        {.site = SiteName(name), .update = request.output, .base = request.model, .weight = weight});
+    total += weight;
+  }
+  if (means.contributions.size() < groups_min)
+    return FailedPrecondition("only ", means.contributions.size(), " groups' sums can be had, ", groups_min,
+                              " are needed: ", last);
+  means.notes["secure_weight"] = total;
+  for (const auto& [key, mean] : metrics) means.notes[key] = mean.value / mean.weight;
+  if (!liars.empty()) means.notes["liars"] = liars;
+  return means;
 }
 
 }  // namespace consilium::coordinator

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <numeric>
 #include <span>
 
-#include "privacy/crypto/key_stream.h"
+#include "privacy/secagg/permutation.h"
 
 namespace consilium::secagg {
 namespace {
@@ -86,21 +84,7 @@ StatusOr<std::vector<std::vector<std::size_t>>> HararyGraph(std::size_t sites, s
     return neighbours;
   }
   if (degree % 2 != 0) return InvalidArgument("a degree of ", degree, "; the ring needs an even one");
-  crypto::KeyStream stream(crypto::StreamCipher::kAes256Ctr, SecretBytes(Bytes(seed.bytes.begin(), seed.bytes.end())),
-                           {});
-  std::vector<std::size_t> ring(sites);
-  std::iota(ring.begin(), ring.end(), std::size_t{0});
-  for (std::size_t i = sites; i > 1; --i) {
-    // Uniform below i: 64 bits with rejection of the incomplete last block.
-    std::uint64_t draw = 0;
-    const std::uint64_t limit = ~std::uint64_t{0} - ~std::uint64_t{0} % i;
-    do {
-      std::array<std::uint8_t, 16> block;
-      stream.Read(block);
-      std::memcpy(&draw, block.data(), sizeof draw);
-    } while (draw >= limit);
-    std::swap(ring[i - 1], ring[draw % i]);
-  }
+  const std::vector<std::size_t> ring = RandomOrder(sites, seed);
   for (std::size_t place = 0; place < sites; ++place) {
     std::vector<std::size_t>& mine = neighbours[ring[place]];
     for (std::size_t step = 1; step <= degree / 2; ++step) {

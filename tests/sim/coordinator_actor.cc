@@ -211,7 +211,7 @@ void CoordinatorActor::Do(const hub::FoldRound& action) {
 }
 
 StatusOr<hub::FoldDone> CoordinatorActor::Fold(const hub::FoldRound& action) {
-  if (action.secure) return FoldInSecret(action);
+  if (!action.secure.empty()) return FoldInSecret(action);
   std::vector<hub::Contribution> contributions = action.contributions;
   if (stage_->Sabotages(Sabotage::kCountTwice)) contributions.push_back(contributions.front());
   std::vector<double> weights;
@@ -243,7 +243,7 @@ StatusOr<hub::FoldDone> CoordinatorActor::FoldInSecret(const hub::FoldRound& act
     vectors.push_back(*std::move(vector));
     sites.push_back(contribution.site);
   }
-  StatusOr<Model> mean = MeanInMemory(*action.secure, vectors);
+  StatusOr<Model> mean = MeanInMemory(action.secure.front(), vectors);
   if (!mean.ok()) stage_->witness.Hold("a sum cannot be unmasked: " + mean.status().message());
   RETURN_IF_ERROR(mean.status());
   stage_->witness.OnSummedInSecret(action.round, sites, *mean);

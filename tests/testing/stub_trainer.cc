@@ -3,7 +3,8 @@
 // shows in the final weights.
 //
 // Reads DATA/stub.json: {"site": "a", "delay_ms": 200, "fail_rounds": {"1": "message"}, "die_rounds": [2],
-// "idle": true, "hold": ["train-0"]}.  An idle one hands the model back as it is.  A round in
+// "idle": true, "hold": ["train-0"], "loud": 4}.  An idle one hands the model back as it is; a loud one moves every
+// value by so much, where differences are wanted.  A round in
 // fail_rounds is refused with the message, one in die_rounds ends the process by a signal; only attempt 0 of each.
 // A task in hold goes on when DATA/go-train-0 is there: so a test can act while the task certainly runs.
 // While there is a file DATA/disk-full, training fails for want of space.
@@ -34,6 +35,7 @@ struct Behaviour {
   std::vector<std::uint32_t> die_rounds;
   bool idle = false;
   std::vector<std::string> hold;
+  float loud = 0;
 };
 
 StatusOr<Behaviour> ReadBehaviour(const std::string& data_dir) {
@@ -43,7 +45,8 @@ StatusOr<Behaviour> ReadBehaviour(const std::string& data_dir) {
                    json.value("fail_rounds", std::map<std::string, std::string>{}),
                    json.value("die_rounds", std::vector<std::uint32_t>{}),
                    json.value("idle", false),
-                   json.value("hold", std::vector<std::string>{})};
+                   json.value("hold", std::vector<std::string>{}),
+                   json.value("loud", 0.0f)};
 }
 
 // Does the job want differences from the model and not weights?  A job that cannot be read wants nothing special.
@@ -72,7 +75,8 @@ Status Train(const wire::WorkerTask& task, const Behaviour& behaviour) {
   std::memcpy(&seed, next.bytes.data(), sizeof seed);
   Rng rng(seed);
   for (float& value : model.values()) {
-    const float step = behaviour.idle ? 0 : static_cast<float>(0.1 * rng.Normal());
+    float step = behaviour.idle ? 0 : static_cast<float>(0.1 * rng.Normal());
+    if (deltas && behaviour.loud != 0) step = behaviour.loud;
     value = deltas ? step : value + step;
   }
   tensor::Metadata metadata;

@@ -86,6 +86,7 @@ class World {
     outcome.refusals = refusals_, outcome.end = state.outcome().message, outcome.contributors = state.past();
     outcome.code = state.outcome().code;
     outcome.clips = clips_, outcome.next_clip = state.clip();
+    outcome.groups = state.groups(), outcome.group_means = group_means_;
     for (const auto& [name, site] : sites_) outcome.charges[name] = site.charges;
     for (const auto& [key, body] : released_) outcome.released[key.first].insert(key.second);
     return outcome;
@@ -109,6 +110,7 @@ class World {
 
   bool Async() const { return options_.mode == "async"; }
   bool Secure() const { return options_.mode == "secure"; }
+  bool Grouped() const { return options_.groups > 0; }
   bool Noisy() const { return !options_.site_privacy.empty(); }
 
   hub::JobOpened NewJob() {
@@ -116,10 +118,15 @@ class World {
     job.job_json = Concat(
         R"({"name": "trial", "data": {"dataset": "Dataset001_Toy"}, "model": {"patch_size": [8, 8, 8]},)",
         R"("federation": {"rounds": )", options_.rounds, R"(, "mode": ")", options_.mode, R"(", "sites": {"min": )",
-        Async() ? 1 : 3, R"(}, "round_deadline": "600s")",
-        Noisy()    ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"
-        : Secure() ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})"
-                   : "",
+        Async()     ? 1
+        : Grouped() ? 24
+                    : 3,
+        R"(}, "round_deadline": "600s")",
+        Noisy()     ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3})"
+        : Grouped() ? Concat(R"(, "strategy": {"name": "median"}, "secure_aggregation": {"enabled": true, "groups": )",
+                             options_.groups, R"(, "clip": )", options_.clip, "}")
+        : Secure()  ? R"(, "secure_aggregation": {"enabled": true, "min_cohort": 3, "examples_max": 8})"
+                    : "",
         options_.more, "}", Noisy() ? Concat(R"(, "privacy": {"sites": )", options_.site_privacy, "}") : "", "}");
     for (const std::string& name : options_.sites) job.sites.emplace_back(name);
     const std::string model = BytesOf({0.5f, -2.0f, 1.0f, 0.0f});
@@ -151,7 +158,10 @@ class World {
   void StepCoordinator(const hub::Input& input) {
     for (const hub::Action& action : coordinator_.machine->Step(input, now_)) {
       Execute(action);
-      if (Dies(kHub)) return CrashCoordinator();
+      const auto* persist = std::get_if<hub::Persist>(&action);
+      const bool ends = persist != nullptr && options_.restart_hub && options_.restart_hub(persist->record);
+      if (ends) options_.restart_hub = nullptr;
+      if (Dies(kHub) || ends) return CrashCoordinator();
     }
   }
 
@@ -197,7 +207,8 @@ class World {
 
   hub::FoldDone Folded(const hub::FoldRound& fold) {
     audit_.Take(fold);
-    if (fold.secure) return FoldedInSecret(fold);
+    if (fold.groups_min > 0) return FoldedInGroups(fold);
+    if (!fold.secure.empty()) return FoldedInSecret(fold);
     std::vector<double> weights;
     for (const hub::Contribution& contribution : fold.contributions) weights.push_back(contribution.weight);
     const std::vector<double> shares = hub::SharesOf(weights);
@@ -213,13 +224,23 @@ class World {
     return {fold.round, manifest, manifest.digest};
   }
 
-  // The sum of what was masked has to be the mean of what was trained.
   hub::FoldDone FoldedInSecret(const hub::FoldRound& fold) {
-    secagg::ServerSession server = secagg::ServerSession::FromTranscript(fold.secure->transcript).value();
-    for (const auto& [site, bytes] : fold.secure->releases)
+    std::vector<float> model = Values(coordinator_.blobs.at(fold.model.digest));
+    std::optional<double> share_below;
+    const std::vector<float> mean = MeanOfSum(fold, &share_below);
+    for (std::size_t k = 0; k < kValues; ++k) model[k] += mean.at(k);
+    hub::FoldDone done = Published(fold, model);
+    done.share_below = share_below;
+    return done;
+  }
+
+  // The sum of what was masked has to be the mean of what was trained.
+  std::vector<float> MeanOfSum(const hub::FoldRound& fold, std::optional<double>* share_below) {
+    secagg::ServerSession server = secagg::ServerSession::FromTranscript(fold.secure.front().transcript).value();
+    for (const auto& [site, bytes] : fold.secure.front().releases)
       EXPECT_TRUE(server.AddRelease(secagg::DecodeShareRelease(bytes).value()).ok());
     const secagg::Unmasking unmasking = server.Unmask().value();
-    std::vector<float> model = Values(coordinator_.blobs.at(fold.model.digest)), mean;
+    std::vector<float> mean;
     const secagg::SumInput input = {.terms = server.terms(),
                                     .context = server.context(),
                                     .unmasking = &unmasking,
@@ -239,23 +260,46 @@ class World {
           private_sum::ReadNoisySum(input, plan, server.terms().clip, read, write);
       EXPECT_TRUE(sum.ok()) << sum.status();
       CheckNoisyMean(fold, plan, server.terms().clip, mean);
-      for (std::size_t k = 0; k < kValues; ++k) model[k] += mean[k];
-      hub::FoldDone done = Published(fold, model);
-      done.share_below = sum->share_below;
-      return done;
+      *share_below = sum->share_below;
+      return mean;
     }
     const StatusOr<secagg::SumResult> sum = secagg::SumVectors(input, read, write);
     EXPECT_TRUE(sum.ok()) << sum.status();
     double total = 0;
     std::vector<double> expected(kValues);
     for (const hub::Contribution& contribution : fold.contributions) {
-      const auto& [delta, weight] = trained_.at({contribution.site, fold.round});
+      const auto& [delta, trained_on] = trained_.at({contribution.site, fold.round});
+      const double weight = Grouped() ? 1 : trained_on;  // a rule that compares does not trust the sites' counts
       total += weight;
       for (std::size_t k = 0; k < kValues; ++k) expected[k] += weight * static_cast<double>(delta[k]);
     }
+    for (std::size_t k = 0; k < kValues; ++k)
+      EXPECT_NEAR(mean.at(k), expected[k] / total, 2.5e-6 * options_.clip) << "round " << fold.round;
+    return mean;
+  }
+
+  // Each group's sum has to be the mean of what its own sites trained; the model takes the median of the means.
+  hub::FoldDone FoldedInGroups(const hub::FoldRound& fold) {
+    EXPECT_GE(fold.secure.size(), fold.groups_min);
+    std::map<std::uint32_t, std::vector<float>>& means = group_means_.emplace_back();
+    std::size_t summed = 0;
+    for (const hub::SecureFold& secure : fold.secure) {
+      hub::FoldRound group{.round = fold.round, .contributions = {}, .model = fold.model, .secure = {secure}};
+      const std::vector<SiteName>& members = coordinator_.machine->state().groups().at(secure.group);
+      for (const hub::Contribution& contribution : fold.contributions)
+        if (std::ranges::binary_search(members, contribution.site)) group.contributions.push_back(contribution);
+      EXPECT_GE(group.contributions.size(), coordinator_.machine->state().SumMin(secure.group));
+      summed += group.contributions.size();
+      std::optional<double> share_below;
+      means[secure.group] = MeanOfSum(group, &share_below);
+    }
+    EXPECT_EQ(summed, fold.contributions.size()) << "every update is in one sum";
+    std::vector<float> model = Values(coordinator_.blobs.at(fold.model.digest));
     for (std::size_t k = 0; k < kValues; ++k) {
-      EXPECT_NEAR(mean.at(k), expected[k] / total, 1e-5) << "round " << fold.round;
-      model[k] += mean[k];
+      std::vector<float> column;
+      for (const auto& [group, mean] : means) column.push_back(mean.at(k));
+      std::ranges::sort(column);
+      model[k] += (column[(column.size() - 1) / 2] + column[column.size() / 2]) / 2;
     }
     return Published(fold, model);
   }
@@ -333,7 +377,7 @@ class World {
     Site& site = sites_.at(name);
     for (const Action& action : site.machine->Step(input, now_)) {
       Execute(name, &site, action);
-      if (Dies(name.value())) return CrashSite(name);
+      if (Dies(name.value()) || restarting_.erase(name) > 0) return CrashSite(name);
     }
   }
 
@@ -395,8 +439,14 @@ class World {
           << name << " released round " << answer->task.round << " twice";
     }
     const auto vanish = options_.vanish.find(name.value());
-    if (vanish != options_.vanish.end() && vanish->second == answer->stage && answer->task.round == Round{1})
+    if (vanish != options_.vanish.end() && vanish->second == answer->stage &&
+        answer->task.round == options_.vanish_round)
       vanishing_.insert(name);
+    const auto restart = options_.restart.find(name.value());
+    if (restart != options_.restart.end() && restart->second == answer->stage) {
+      options_.restart.erase(restart);
+      restarting_.insert(name);
+    }
   }
 
   // Each site has one of its own.
@@ -456,6 +506,7 @@ class World {
     std::vector<float> delta(kValues);
     for (std::size_t k = 0; k < kValues; ++k) {
       delta[k] = std::clamp(static_cast<float>(rng.Normal()), -3.9f, 3.9f);
+      if (name.value() == options_.loud) delta[k] = static_cast<float>(options_.clip);
       update[k] = Secure() ? delta[k] : update[k] + delta[k];
     }
     site->files[UpdateFile(run.task)] = BytesOf(update);
@@ -557,9 +608,10 @@ class World {
   std::map<std::pair<SiteName, Round>, std::pair<std::vector<float>, double>> trained_;  // difference and weight
   std::map<std::pair<SiteName, Round>, Bytes> released_;
   std::map<SiteName, std::vector<std::string>> refusals_;
-  std::set<SiteName> vanishing_, gone_;
+  std::set<SiteName> vanishing_, gone_, restarting_;
   std::size_t sums_ = 0, skipped_ = 0, sessions_ = 0;
   std::vector<double> clips_;
+  std::vector<std::map<std::uint32_t, std::vector<float>>> group_means_;
 };
 
 }  // namespace

@@ -35,8 +35,17 @@ struct FederationOptions {
   std::function<void(const SiteName& from, const wire::SiteMessage& message)> hear{};
   std::function<void(const coordinator::Record& record)> record{};
   std::vector<std::string> sites = {"a", "b", "c"};
+  // Sites are summed in so many groups, and the median of the groups' means is the round's; with mode secure, at least
+  // 24 sites.  0: no groups.
+  std::uint32_t groups = 0;
+  double clip = 4;
+  std::string loud;  // a site whose every value is the clip
   // A site that is never heard of again once it has answered this stage of a secure sum in round 1.
   std::map<std::string, wire::SecureStage> vanish{};
+  Round vanish_round{1};
+  // A site that dies, once, as it answers this stage, and comes back; and the coordinator, once it has written this.
+  std::map<std::string, wire::SecureStage> restart{};
+  std::function<bool(const coordinator::Record& record)> restart_hub{};
 };
 
 struct FederationOutcome {
@@ -58,6 +67,9 @@ struct FederationOutcome {
   std::vector<double> clips;                          // after each round
   double next_clip = 0;                               // as the coordinator's state ends
   std::vector<std::set<SiteName>> contributors;       // of the rounds
+  // With groups: whom the beacon has put together, and the means of each round's groups that were summed.
+  std::vector<std::vector<SiteName>> groups;
+  std::vector<std::map<std::uint32_t, std::vector<float>>> group_means;
 };
 
 FederationOutcome RunFederation(const FederationOptions& options);

@@ -33,10 +33,13 @@ std::vector<Record> OneOfEach() {
           JobResumed{"ada"},
           PlanPinned{R"({"name": "trial"})", FakeBlob("plans"), Sha256Of("plans")},
           ModelInitialized{FakeBlob("first model")},
-          SecureSessionOpened{Round(3), 2, {a, b}},
+          SecureSessionOpened{Round(3), 2, {a, b}, 3},
           UnmaskingBegan{Round(3), 2, {1, 2, 3}, {{a, {FakeBlob("vector of a"), 1.5}}, {b, {FakeBlob("v"), 2}}}},
           SharesReleased{Round(3), 2, a, {9, 0}},
-          RoundSkipped{Round(3), "b lost its keys"}};
+          RoundSkipped{Round(3), "b lost its keys"},
+          BeaconOpened{Round(3), 2, {a, b}},
+          BeaconAgreed{Round(3), 2, Sha256Of("value"), {7, 7, 7}},
+          GroupSettled{Round(3), 2, "two of its sites went away"}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {

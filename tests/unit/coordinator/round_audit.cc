@@ -20,11 +20,17 @@ void RoundAudit::Take(const Record& record) {
   if (const auto* masked = std::get_if<UnmaskingBegan>(&record)) {
     for (const auto& [site, vector] : masked->vectors) {
       EXPECT_TRUE(open_.insert({site, wire::TaskKey{.round = masked->round}}).second) << site << " counts twice";
+      unmasked_.insert(site);
     }
   }
+  // A group that was left out while it was being unmasked.
+  if (const auto* group = std::get_if<GroupSettled>(&record); group != nullptr && !group->why_not.empty())
+    for (const SiteName& site : unmasked_) open_.erase({site, wire::TaskKey{.round = group->round}});
+  if (std::holds_alternative<GroupSettled>(record)) unmasked_.clear();
   if (std::holds_alternative<RoundSkipped>(record)) open_.clear();
   if (std::holds_alternative<RoundClosed>(record)) {
-    EXPECT_GE(open_.size(), plan_.sites_min) << "a round below its minimum";
+    EXPECT_GE(open_.size(), plan_.grouping ? plan_.groups_min * plan_.min_cohort : plan_.sites_min)
+        << "a round below its minimum";
   }
   if (std::holds_alternative<ModelPublished>(record)) {
     used_ += open_.size();

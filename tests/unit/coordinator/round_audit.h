@@ -23,7 +23,8 @@ class RoundAudit {
   using Update = std::pair<SiteName, wire::TaskKey>;
   FederationPlan plan_;
   bool preparing_ = false;
-  std::set<Update> open_;  // accepted, in no published model yet
+  std::set<Update> open_;        // accepted, in no published model yet
+  std::set<SiteName> unmasked_;  // of the sum in hand
   std::set<Update> spent_;
   std::size_t used_ = 0;
 };
