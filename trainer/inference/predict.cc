@@ -135,8 +135,7 @@ StatusOr<datasets::LabelMap> PredictCase(std::span<const std::shared_ptr<Segment
     for (const auto& network : networks.subspan(1)) sum = sum + network->forward(tiles)[0];
     return networks.size() == 1 ? sum : sum / static_cast<double>(networks.size());
   };
-  ASSIGN_OR_RETURN(const torch::Tensor logits, SlidingWindowLogits(prepared, mean_logits, options));
-  ASSIGN_OR_RETURN(const std::vector<std::int16_t> labels, LabelsFromLogits(logits, datasets::GridToSource(prepared)));
+  ASSIGN_OR_RETURN(const std::vector<std::int16_t> labels, PredictLabels(prepared, mean_logits, options));
   return datasets::RestoreGrid(prepared, labels);
 }
 

@@ -20,17 +20,23 @@ struct SlidingWindowOptions {
   double step_fraction = 0.5;             // of the patch, between neighbouring tiles, at most
   std::vector<std::int64_t> mirror_axes;  // of the patch: logits are averaged over all 2^k flips; empty: none
   std::int64_t tiles_at_once = 4;
+  std::int64_t buffer_bytes = std::int64_t{256} << 20;  // for logits of slices that later tiles may touch
   torch::Device device = torch::kCPU;
 };
 
-// [K, z, y, x] f32 on `device`, for the prepared (cropped) case.  The case is zero-padded to at least the patch,
-// symmetrically; the padding is cut off again.
-// Errors: GuardTorch's (out of memory, ...); kFailed when the network yields values that are not finite.
-StatusOr<torch::Tensor> SlidingWindowLogits(const datasets::PreparedCase& prepared, const TilePredictor& predict,
-                                            const SlidingWindowOptions& options);
+// [K, n, y, x] f32 on `device`: the logits of the next n slices of a prepared case.
+using UseSlab = std::function<Status(const torch::Tensor& slab)>;
 
-// The class of the largest logit (the first of equals) for each voxel of `grid.to`: [z, y, x].  `logits`: [K, z, y, x]
-// on `grid.from`; where the two differ logits are interpolated, not labels (datasets/resample/resampled_argmax.h).
-StatusOr<std::vector<std::int16_t>> LabelsFromLogits(const torch::Tensor& logits, const datasets::ResampleGrid& grid);
+// The logits of the prepared (cropped, resampled) case, a few slices at a time, in order.  The case is zero-padded to
+// at least the patch, symmetrically; the padding is cut off again.  Memory: options.buffer_bytes, or what one batch of
+// tiles needs.  Errors: GuardTorch's (out of memory, ...); kFailed when the network yields values that are not finite.
+Status ForEachLogitSlab(const datasets::PreparedCase& prepared, const TilePredictor& predict,
+                        const SlidingWindowOptions& options, const UseSlab& use);
+
+// The class of the largest logit (the first of equals) for each voxel of the crop, [z, y, x] of prepared.cropped_shape.
+// Where that is another grid than the prepared one, logits are interpolated, not labels
+// (datasets/resample/resampled_argmax.h).  Memory does not grow with the number of classes times the case.
+StatusOr<std::vector<std::int16_t>> PredictLabels(const datasets::PreparedCase& prepared, const TilePredictor& predict,
+                                                  const SlidingWindowOptions& options);
 
 }  // namespace consilium::trainer

@@ -39,6 +39,17 @@ struct Layout {
   std::vector<std::int64_t> patch;
 };
 
+// All slabs: [K, z, y, x].
+StatusOr<Tensor> SlidingWindowLogits(const datasets::PreparedCase& prepared, const TilePredictor& predict,
+                                     const SlidingWindowOptions& options) {
+  std::vector<Tensor> slabs;
+  RETURN_IF_ERROR(ForEachLogitSlab(prepared, predict, options, [&](const Tensor& slab) {
+    slabs.push_back(slab);
+    return Status();
+  }));
+  return torch::cat(slabs, 1);
+}
+
 // Larger, smaller and equal edges; slices.
 const Layout kLayouts[] = {{{9, 12, 7}, {4, 6, 8}}, {{4, 6, 8}, {4, 6, 8}}, {{3, 5, 2}, {4, 6, 8}},
                            {{3, 9, 5}, {4, 8}},     {{1, 4, 8}, {4, 8}},    {{2, 3, 17}, {6, 4}}};
@@ -58,7 +69,7 @@ TEST(SlidingWindowTest, ConstantLogitsCoverEveryVoxel) {
     EXPECT_EQ(logits->sizes().vec(), (std::vector<std::int64_t>{3, layout.shape[0], layout.shape[1], layout.shape[2]}));
     const Tensor expected = torch::tensor({0.5F, -1.0F, 2.0F}).view({3, 1, 1, 1}).expand_as(*logits);
     EXPECT_TRUE(torch::allclose(*logits, expected, 1e-5, 1e-6));
-    const StatusOr<std::vector<std::int16_t>> labels = LabelsFromLogits(*logits, datasets::GridToSource(prepared));
+    const StatusOr<std::vector<std::int16_t>> labels = PredictLabels(prepared, constant, OptionsFor(layout.patch));
     ASSERT_TRUE(labels.ok());
     EXPECT_EQ(labels->size(), static_cast<std::size_t>(datasets::VoxelCount(layout.shape)));
     EXPECT_THAT(*labels, ::testing::Each(2));
@@ -119,8 +130,54 @@ TEST(SlidingWindowTest, DivergedNetworkIsAnErrorWithTheCase) {
 }
 
 TEST(SlidingWindowTest, FirstOfEqualLogitsIsChosen) {
-  EXPECT_THAT(LabelsFromLogits(torch::zeros({3, 1, 1, 2}), {.from = {1, 1, 2}, .to = {1, 1, 2}}).value(),
-              ::testing::ElementsAre(0, 0));
+  const TilePredictor zeros = [](const Tensor& tiles) { return torch::zeros({tiles.size(0), 3, 1, 2, 2}); };
+  EXPECT_THAT(PredictLabels(CaseOf(1, {1, 2, 2}), zeros, OptionsFor({1, 2, 2})).value(), ::testing::Each(0));
+}
+
+// Of three classes, made of the image so that every tile has something else to say.
+Tensor Opinion(const Tensor& tiles) { return torch::cat({tiles, tiles.flip({2}), 0.5 - tiles.square()}, 1); }
+
+TEST(SlidingWindowTest, LittleMemoryChangesNothingButHowManySlicesComeAtATime) {
+  for (const Layout& layout :
+       {Layout{{23, 9, 11}, {4, 6, 8}}, Layout{{9, 5, 7}, {4, 6}}, Layout{{2, 9, 5}, {4, 6, 4}}}) {
+    const datasets::PreparedCase prepared = CaseOf(1, layout.shape);
+    SlidingWindowOptions options = OptionsFor(layout.patch);
+    for (const std::int64_t tiles_at_once : {1, 3}) {
+      options.tiles_at_once = tiles_at_once;
+      options.buffer_bytes = std::int64_t{1} << 30;
+      const Tensor whole = SlidingWindowLogits(prepared, Opinion, options).value();
+      const std::vector<std::int16_t> labels = PredictLabels(prepared, Opinion, options).value();
+      options.buffer_bytes = 0;
+      EXPECT_TRUE(torch::equal(SlidingWindowLogits(prepared, Opinion, options).value(), whole));
+      EXPECT_EQ(PredictLabels(prepared, Opinion, options).value(), labels);
+      std::int64_t slabs = 0;
+      ASSERT_TRUE(ForEachLogitSlab(prepared, Opinion, options, [&](const Tensor&) { return ++slabs, Status(); }).ok());
+      if (layout.shape[0] > 20 && tiles_at_once == 1) EXPECT_GT(slabs, 4);
+    }
+  }
+}
+
+TEST(SlidingWindowTest, LogitsAndNotLabelsAreTakenToTheGridOfTheScan) {
+  datasets::PreparedCase prepared = CaseOf(1, {12, 9, 10});
+  prepared.cropped_shape = {18, 7, 15};
+  SlidingWindowOptions options = OptionsFor({4, 6, 8});
+  options.tiles_at_once = 1;
+  const Tensor logits = SlidingWindowLogits(prepared, Opinion, options).value();
+  const Tensor expected =
+      torch::upsample_trilinear3d(logits.unsqueeze(0), {18, 7, 15}, /*align_corners=*/false)[0].argmax(0).flatten();
+  for (const std::int64_t buffer_bytes : {std::int64_t{0}, std::int64_t{1} << 30}) {
+    options.buffer_bytes = buffer_bytes;
+    const std::vector<std::int16_t> labels = PredictLabels(prepared, Opinion, options).value();
+    const Tensor found = torch::tensor(std::vector<std::int64_t>(labels.begin(), labels.end()));
+    EXPECT_LE(found.ne(expected).sum().item<std::int64_t>(), 2) << "but for near ties";
+  }
+}
+
+TEST(SlidingWindowTest, WhatTheConsumerSaysEndsThePrediction) {
+  const datasets::PreparedCase prepared = CaseOf(1, {4, 6, 8});
+  const Status status =
+      ForEachLogitSlab(prepared, Opinion, OptionsFor({4, 6, 8}), [](const Tensor&) { return Cancelled("no more"); });
+  EXPECT_EQ(status.code(), StatusCode::kCancelled);
 }
 
 }  // namespace
