@@ -84,6 +84,49 @@ TEST(Operator, AJobThatDoesNotFitIsRefusedWithTheNumbers) {
   EXPECT_THAT(refused.output, AllOf(HasSubstr("3 sites + 3, of 1.2 MB each"), HasSubstr("the quota is 8.0 MB")));
 }
 
+// privacy.sites: what a job may ask for depends on its model, which only arrives with the submission.
+TEST(Operator, AJobThatWouldDrownInItsNoiseIsRefusedAtSubmitAndItsOwnAdviceMendsIt) {
+  Consortium consortium({});
+  consortium.Start({});
+  const auto submit = [&](const std::string& name, const fs::path& model, const std::vector<std::string>& settings) {
+    std::vector<std::string> arguments = {"submit", consortium.WriteJob(name, {.mode = "secure"}).string(),
+                                          "--initial-model", model.string()};
+    for (const std::string set : {"federation.sites.min=3", "federation.secure_aggregation.enabled=true",
+                                  "federation.secure_aggregation.min_cohort=3", "privacy.sites.epsilon=8"})
+      arguments.insert(arguments.end(), {"--set", set});
+    for (const std::string& set : settings) arguments.insert(arguments.end(), {"--set", set});
+    return consortium.Run("ann", arguments);
+  };
+  const auto has_blob = [&](const fs::path& model) {
+    return fs::exists(consortium.federation().state_folder() / "blobs" /
+                      wire::ManifestOfFile(model).value().digest.ToHex());
+  };
+  const auto expect_drowned = [&](const std::string& name, const fs::path& model, const std::string& parameters) {
+    const ProgramResult refused = submit(name, model, {});
+    EXPECT_EQ(refused.exit_code, 2) << refused.output;
+    EXPECT_THAT(refused.output, AllOf(HasSubstr("times as much noise as there can be signal"),
+                                      HasSubstr(Concat("(for epsilon 8) on ", parameters, " parameters, over 3 sites")),
+                                      HasSubstr("privacy.records"), HasSubstr("federation.personal"),
+                                      HasSubstr("privacy.sites.accept_noise: true")));
+  };
+  expect_drowned("noisy", consortium.model(), "300007");
+  EXPECT_FALSE(has_blob(consortium.model())) << "a model that no job has is not kept";
+  EXPECT_TRUE(consortium.Ask("ann", {"list"})["jobs"].empty());
+  // Told by the same name: the refusal left nothing behind.  And now the model is there before it is judged.
+  EXPECT_EQ(submit("noisy", consortium.model(), {"privacy.sites.accept_noise=true"}).exit_code, 0);
+  expect_drowned("again", consortium.model(), "300007");
+  EXPECT_TRUE(has_blob(consortium.model())) << "it is another job's";
+  // What stays at the sites takes no noise.
+  const fs::path two = consortium.scratch("two.safetensors");
+  const auto schema = std::make_shared<const tensor::Schema>(
+      tensor::Schema::Create({{"body", tensor::DType::kF32, {300'000}}, {"head", tensor::DType::kF32, {5}}}).value());
+  ASSERT_TRUE(tensor::WriteParameters(two, tensor::ParameterVector::Zeros(schema).value()).ok());
+  expect_drowned("whole", two, "300005");
+  const ProgramResult head_alone = submit("head", two, {"federation.personal=[body]"});
+  EXPECT_EQ(head_alone.exit_code, 0) << head_alone.output;
+  EXPECT_EQ(consortium.Ask("ann", {"list"})["jobs"].size(), 2u);
+}
+
 TEST(Operator, WhyNamesWhoIsAwaitedAndWhatHappensThen) {
   Consortium consortium({.coordinator_arguments = {"--jobs-max", "1"}});
   consortium.Start({"a", "b"});
