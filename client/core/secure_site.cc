@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "privacy/secagg/message_lists.h"
+#include "privacy/secagg/neighbours.h"
 #include "privacy/secagg/thresholds.h"
 #include "privacy/secagg/vector.h"
 
@@ -29,13 +30,39 @@ StatusOr<SecureSite::Noise> NoiseFor(const SecureWork& work, secagg::SessionTerm
   ASSIGN_OR_RETURN(private_sum::NoisePlan plan,
                    private_sum::CompleteTerms(
                        {.spec = work.privacy->spec, .rounds = work.privacy->rounds, .elements = work.elements}, terms));
-  secagg::SessionTerms lasting = *terms;
+  secagg::SessionTerms lasting = *terms;  // the vector does not depend on who shares masks with whom
   lasting.attempt = Attempt{0};
+  lasting.beacon = {};
   ASSIGN_OR_RETURN(const secagg::SessionShape shape, secagg::ShapeOf(lasting));
   return SecureSite::Noise{plan, terms->clip, secagg::ContextOf(lasting, shape)};
 }
 
+// What draws the graph of a sum that is too large for everybody to share masks with everybody.
+StatusOr<Digest> GraphBeaconOf(const SecureWork& work, const std::vector<SiteName>& names) {
+  if (names.size() <= secagg::kCompleteMax) return Digest{};
+  if (!work.beacon)
+    return PermissionDenied("a sum of ", names.size(), " sites, and no beacon was agreed on to draw its graph");
+  if (work.beacon->sites != names)
+    return PermissionDenied("a sum of ", names.size(), " sites that are not exactly the ", work.beacon->sites.size(),
+                            " of the beacon: who may choose them afterwards can choose among graphs");
+  return work.beacon->value;
+}
+
 }  // namespace
+
+StatusOr<std::vector<secagg::Member>> MembersOf(const SecureParty& party, const std::vector<SiteName>& names) {
+  if (names.size() < party.min_cohort)
+    return PermissionDenied("the coordinator wants to sum ", names.size(),
+                            " sites; this site takes part among at least ", party.min_cohort);
+  std::vector<secagg::Member> members;
+  for (const SiteName& name : names) {
+    const auto known = party.roster.find(name);
+    if (known == party.roster.end())
+      return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
+    members.push_back({name, known->second});
+  }
+  return members;
+}
 
 SecureSite::SecureSite(secagg::AdvertisedSite advertised, const wire::SecureRequest& question,
                        std::vector<SiteName> cohort, Duration silence_max)
@@ -52,32 +79,24 @@ StatusOr<SecureSite> SecureSite::Open(const SecureParty& party, const SecureWork
                                       const wire::SecureRequest& question) {
   ASSIGN_OR_RETURN(const secagg::NoisyOpening opening, OpeningOf(work, question.body));
   const std::vector<SiteName>& names = opening.names;
-  if (names.size() < party.min_cohort)
-    return PermissionDenied("the coordinator wants to sum ", names.size(),
-                            " sites; this site takes part among at least ", party.min_cohort);
+  ASSIGN_OR_RETURN(std::vector<secagg::Member> members, MembersOf(party, names));
+  ASSIGN_OR_RETURN(const Digest beacon, GraphBeaconOf(work, names));
   secagg::SessionTerms terms{.job = question.task.job,
                              .round = question.task.round,
                              .attempt = Attempt{question.session},
-                             .cohort = {},
+                             .cohort = std::move(members),
                              .model = work.model,
                              .configuration = work.configuration,
-                             .beacon = {},
+                             .beacon = beacon,
                              .dimension = secagg::DimensionFor(work.elements),
                              .clip = opening.clip,
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(names.size())),
                              .min_cohort = work.min_cohort};
-  for (const SiteName& name : names) {
-    const auto known = party.roster.find(name);
-    if (known == party.roster.end())
-      return PermissionDenied("the coordinator names '", name, "' among the sites, who is not in this site's roster");
-    terms.cohort.push_back({name, known->second});
-  }
   std::optional<Noise> noise;
   if (work.privacy) {
     ASSIGN_OR_RETURN(noise, NoiseFor(work, &terms));
   }
   ASSIGN_OR_RETURN(secagg::SiteViewPtr view, secagg::SiteView::Create(std::move(terms), party.name, party.signing));
-  if (!view->shape.complete) return PermissionDenied("a sum of ", names.size(), " sites; at most 64 are possible");
   ASSIGN_OR_RETURN(secagg::AdvertisedSite advertised, secagg::AdvertisedSite::Begin(std::move(view), *party.entropy));
   SecureSite site(std::move(advertised), question, names, work.silence_max);
   site.noise_ = std::move(noise);

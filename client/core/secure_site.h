@@ -24,12 +24,16 @@ struct SecureParty {
   std::uint32_t min_cohort = 3;                     // this site's own floor, whatever the job says
 };
 
+// The sites that the coordinator names, with their keys from the roster.  Errors: PermissionDenied for fewer than this
+// site takes part among, or a stranger.
+StatusOr<std::vector<secagg::Member>> MembersOf(const SecureParty& party, const std::vector<SiteName>& names);
+
 // Strand-bound.  Destroyed: its secrets are wiped.
 class SecureSite {
  public:
   // `question` is of stage kKeys.  Errors: DataLoss for a body that is none; PermissionDenied for a cohort below this
-  // site's floor or with a stranger, or a clip that is none; those of secagg::SiteView::Create and
-  // private_sum::PlanFor.
+  // site's floor or with a stranger, a sum of so many sites that it needs a beacon and has none of exactly these sites,
+  // or a clip that is none; those of secagg::SiteView::Create and private_sum::PlanFor.
   static StatusOr<SecureSite> Open(const SecureParty& party, const SecureWork& work,
                                    const wire::SecureRequest& question);
 

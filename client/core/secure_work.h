@@ -8,6 +8,7 @@
 #include "comm/base/digest.h"
 #include "comm/base/time.h"
 #include "comm/wire/job.h"
+#include "privacy/secagg/beacon.h"
 
 namespace consilium::client {
 
@@ -30,6 +31,7 @@ struct SecureWork {
   std::uint32_t min_cohort = 3;
   double share = 1;  // the site's weight, in (0, 1]
   std::optional<SitePrivacyWork> privacy{};
+  std::optional<secagg::Beacon> beacon{};  // the newest that this site has part in for the round
   // A sum about which nothing is asked for so long is given up, and its keys are wiped; whole seconds.
   Duration silence_max = std::chrono::hours(2);
   friend bool operator==(const SecureWork&, const SecureWork&) = default;

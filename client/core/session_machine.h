@@ -130,6 +130,12 @@ class SessionMachine {
   void DeliverAll();
   void Settle();
 
+  // session_beacon.cc: this site's part in the randomness that a large sum is drawn from
+  void OnBeaconQuestion(const wire::SecureRequest& question, const SecureWork& work);
+  StatusOr<Bytes> AnswerBeacon(const wire::SecureRequest& question, const SecureWork& work);
+  StatusOr<Bytes> AnswerBeaconStage(wire::SecureStage stage, const secagg::BeaconTerms& terms,
+                                    const secagg::BeaconNotice& notice, const wire::TaskKey& task);
+
   // session_secure.cc: sums with other sites
   void On(const VectorMasked& input);
   std::optional<GaveUp> WhyNoSum(const wire::Task& task, const wire::JobSpec& job) const;

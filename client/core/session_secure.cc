@@ -118,6 +118,7 @@ void SessionMachine::OnMessage(const wire::SecureRequest& question) {
       RefuseSum(question.task, question.session, ReleasedBefore(question.task));
     return;
   }
+  if (wire::IsBeaconStage(question.stage)) return OnBeaconQuestion(question, *trained->secure);
   const auto found = sums_.find(question.task);
   const bool known = found != sums_.end() && found->second.session() == question.session;
   if (question.stage == wire::SecureStage::kAbort) {

@@ -44,6 +44,22 @@ Json PrivacyToJson(const SitePrivacyWork& privacy) {
   return json;
 }
 
+Json BeaconToJson(const secagg::Beacon& beacon) {
+  Json sites = Json::array();
+  for (const SiteName& site : beacon.sites) sites.push_back(site.value());
+  return {{"sites", std::move(sites)}, {"value", beacon.value.ToHex()}};
+}
+
+Json PartToJson(const secagg::BeaconPart& part) {
+  Json json = {{"round", ToInt(part.round)},
+               {"attempt", part.attempt},
+               {"revealed", part.revealed},
+               {"context", part.context.ToHex()},
+               {"nonce", ToHex(part.nonce)}};
+  if (part.commitments) json["commitments"] = part.commitments->ToHex();
+  return json;
+}
+
 Json SecureToJson(const SecureWork& work) {
   Json json = {{"model", work.model.ToHex()},
                {"configuration", work.configuration.ToHex()},
@@ -53,6 +69,7 @@ Json SecureToJson(const SecureWork& work) {
                {"share", work.share},
                {"silence_seconds", std::chrono::duration_cast<std::chrono::seconds>(work.silence_max).count()}};
   if (work.privacy) json["privacy"] = PrivacyToJson(*work.privacy);
+  if (work.beacon) json["beacon"] = BeaconToJson(*work.beacon);
   return json;
 }
 
@@ -96,6 +113,27 @@ SitePrivacyWork PrivacyFromJson(const Json& json) {
           .data_set = json.at("data_set").get<std::string>()};
 }
 
+StatusOr<secagg::Beacon> BeaconFromJson(const Json& json) {
+  secagg::Beacon beacon;
+  for (const Json& site : json.at("sites")) beacon.sites.emplace_back(site.get<std::string>());
+  ASSIGN_OR_RETURN(beacon.value, Digest::FromHex(json.at("value").get<std::string>()));
+  return beacon;
+}
+
+StatusOr<secagg::BeaconPart> PartFromJson(const Json& json) {
+  secagg::BeaconPart part{.round = Round{WholeNumber<std::uint32_t>(json.at("round"))},
+                          .attempt = WholeNumber<std::uint32_t>(json.at("attempt")),
+                          .revealed = WholeNumber<std::uint32_t>(json.at("revealed"))};
+  ASSIGN_OR_RETURN(part.context, Digest::FromHex(json.at("context").get<std::string>()));
+  ASSIGN_OR_RETURN(const Bytes nonce, FromHex(json.at("nonce").get<std::string>()));
+  if (nonce.size() != part.nonce.size()) return DataLoss("a nonce of ", nonce.size(), " bytes");
+  std::ranges::copy(nonce, part.nonce.begin());
+  if (json.contains("commitments")) {
+    ASSIGN_OR_RETURN(part.commitments, Digest::FromHex(json["commitments"].get<std::string>()));
+  }
+  return part;
+}
+
 StatusOr<SecureWork> SecureFromJson(const Json& json) {
   SecureWork work;
   ASSIGN_OR_RETURN(work.model, Digest::FromHex(json.at("model").get<std::string>()));
@@ -106,6 +144,9 @@ StatusOr<SecureWork> SecureFromJson(const Json& json) {
   work.share = json.at("share").get<double>();
   if (!(work.share > 0 && work.share <= 1)) return DataLoss("a share of ", work.share);
   if (json.contains("privacy")) work.privacy = PrivacyFromJson(json["privacy"]);
+  if (json.contains("beacon")) {
+    ASSIGN_OR_RETURN(work.beacon, BeaconFromJson(json["beacon"]));
+  }
   if (json.contains("silence_seconds")) {  // a state of an older client has none
     const auto seconds = WholeNumber<std::int64_t>(json["silence_seconds"]);
     if (seconds <= 0 || seconds > kSilenceSecondsMax) return DataLoss("a silence of ", seconds, " s");
@@ -196,6 +237,18 @@ bool SessionState::HasReleased(const JobId& job, Round round) const {
   return newest != released_.end() && round <= newest->second;
 }
 
+std::optional<secagg::BeaconPart> SessionState::BeaconPartOf(const JobId& job) const {
+  const auto found = beacon_parts_.find(job);
+  return found == beacon_parts_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void SessionState::SetBeacon(const wire::TaskKey& task, secagg::Beacon beacon) {
+  for (Outcome& outcome : outcomes_)
+    if (auto* trained = std::get_if<Trained>(&outcome.result);
+        trained != nullptr && outcome.task == task && trained->secure)
+      trained->secure->beacon = std::move(beacon);
+}
+
 void SessionState::Counts(const wire::TaskKey& task) {
   const auto states = kept_.find(task.job);
   if (states == kept_.end() || task.kind != wire::TaskKind::kTrain) return;
@@ -240,10 +293,12 @@ Json SessionState::ToJson() const {
   }
   Json released = Json::object();
   for (const auto& [job, round] : released_) released[job.value()] = ToInt(round);
-  return {{"version", kVersion},
-          {"outcomes", std::move(outcomes)},
-          {"jobs", std::move(jobs)},
-          {"released", std::move(released)}};
+  Json json = {{"version", kVersion},
+               {"outcomes", std::move(outcomes)},
+               {"jobs", std::move(jobs)},
+               {"released", std::move(released)}};
+  for (const auto& [job, part] : beacon_parts_) json["beacons"][job.value()] = PartToJson(part);
+  return json;
 }
 
 StatusOr<SessionState> SessionState::FromJson(const Json& json) {
@@ -267,6 +322,11 @@ StatusOr<SessionState> SessionState::FromJson(const Json& json) {
       for (const auto& [job, round] : json["released"].items()) {
         if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
         state.released_[JobId(job)] = Round{WholeNumber<std::uint32_t>(round)};
+      }
+    if (json.contains("beacons"))
+      for (const auto& [job, part] : json["beacons"].items()) {
+        if (!IsValidName(job)) return DataLoss("'", job, "' is not a job's name");
+        ASSIGN_OR_RETURN(state.beacon_parts_[JobId(job)], PartFromJson(part));
       }
   } catch (const Json::exception& error) {
     return DataLoss("the session state is not as expected: ", error.what());

@@ -13,6 +13,7 @@
 #include "client/core/secure_work.h"
 #include "comm/base/json.h"
 #include "comm/wire/messages.h"
+#include "privacy/secagg/beacon_part.h"
 
 namespace consilium::client {
 
@@ -69,6 +70,12 @@ class SessionState {
   // sums of one round could show a site's update as their difference.
   void Release(const wire::TaskKey& task, ReleasedShares shares);
   bool HasReleased(const JobId& job, Round round) const;
+  // This site's part in the newest beacon of the job, as it is about to be said; kept when the job is over, because it
+  // counts tries.
+  void SetBeaconPart(const JobId& job, secagg::BeaconPart part) { beacon_parts_[job] = std::move(part); }
+  std::optional<secagg::BeaconPart> BeaconPartOf(const JobId& job) const;
+  // The sum that this task's update goes into may be drawn from it.
+  void SetBeacon(const wire::TaskKey& task, secagg::Beacon beacon);
 
   // The state for this task; "" when there is none.  For training that of the newest earlier round, with kTasks also
   // that of an earlier task of the same round whose update counts.  For everything else that of the newest round up to
@@ -86,6 +93,7 @@ class SessionState {
   std::vector<Outcome> outcomes_;
   std::map<JobId, KeptStates> kept_;
   std::map<JobId, Round> released_;  // the newest round; kept also when the job is over
+  std::map<JobId, secagg::BeaconPart> beacon_parts_;
 };
 
 // File names in the work folder; the job's folder is `<job>/`.

@@ -1,5 +1,7 @@
 #include "comm/wire/capability.h"
 
+#include <algorithm>
+
 #include "comm/base/status.h"
 #include "comm/wire/apply_plan.h"
 #include "comm/wire/job.h"
@@ -28,9 +30,10 @@ std::string FeatureOf(LocalMethod method) {
 }  // namespace
 
 std::set<std::string> FeaturesOfThisBuild() {
-  std::set<std::string> features = {"async",          "auxiliary",          "compression",     "delta",
-                                    "local_momentum", "personal",           "personalization", "planning",
-                                    "record_privacy", "secure_aggregation", "site_privacy",    "validate"};
+  std::set<std::string> features = {"async",    "auxiliary",      kBeaconFeature,       "compression",
+                                    "delta",    "local_momentum", "personal",           "personalization",
+                                    "planning", "record_privacy", "secure_aggregation", "site_privacy",
+                                    "validate"};
   for (const StrategySpec& strategy : Strategies()) {
     features.insert(FeatureOf(strategy.local));
     if (!strategy.metric.empty()) features.insert("metric:" + std::string(strategy.metric));
@@ -55,6 +58,8 @@ std::set<std::string> FeaturesNeeded(const JobSpec& job) {
   const bool validates = federation.evaluate_every > 0 && federation.evaluate_on == EvaluateOn::kValidation;
   if (validates || federation.cross_site) needed.insert("validate");
   if (federation.secure.enabled) needed.insert({"delta", "secure_aggregation"});
+  const auto sites_min = static_cast<std::size_t>(federation.sites_min);
+  if (NeedsBeacon(federation.secure, std::max(sites_min, federation.sites.size()))) needed.insert(kBeaconFeature);
   if (federation.compression.scheme != tensor::Compression::kNone) needed.insert("compression");
   if (federation.local_momentum == LocalMomentum::kReset) needed.insert("local_momentum");
   if (!federation.personal.empty()) needed.insert("personal");

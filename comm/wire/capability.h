@@ -18,6 +18,8 @@ struct Capability {
   friend bool operator==(const Capability&, const Capability&) = default;
 };
 
+// That a site takes part in secure sums that are drawn at random (secagg/beacon.h).
+inline constexpr char kBeaconFeature[] = "beacon";
 // What sites of this build can do.
 std::set<std::string> FeaturesOfThisBuild();
 // What a job asks of its sites beyond the first version's abilities; empty for plain federated averaging.

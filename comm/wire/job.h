@@ -105,6 +105,7 @@ struct SecureSpec {
   std::int64_t min_cohort = 5;       // fewer sites than this in a sum release nothing; at least 3
   double clip = 4;                   // of a single value of an update (a difference of weights); larger ones are cut
   std::int64_t examples_max = 1024;  // a site with more examples counts as if it had so many
+  friend bool operator==(const SecureSpec&, const SecureSpec&) = default;
 };
 
 struct FederationSpec {
@@ -138,6 +139,12 @@ struct FederationSpec {
   double early_stop_min_delta = 0;       // what counts as an improvement
   bool cross_site = false;               // at the end, every site's model on every site's validation cases
 };
+
+// The most sites of a secure sum: the ring of 2^32 has room for them (secagg/quantizer.h).
+inline constexpr std::int64_t kSecureSitesMax = 1000;
+// A sum of so many sites has to be drawn with a beacon (secagg/beacon.h), because not everybody can share masks with
+// everybody.
+bool NeedsBeacon(const SecureSpec& secure, std::size_t sites);
 
 // What sites put into their update files: deltas where they are compressed or summed in secret, else what the strategy
 // says.

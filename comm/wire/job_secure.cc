@@ -7,7 +7,7 @@
 namespace consilium::wire {
 namespace {
 
-constexpr std::int64_t kSitesMax = 64;  // beyond, sites would share masks on a graph (privacy/secagg/neighbours.h)
+constexpr std::size_t kCompleteMax = 64;  // secagg::kCompleteMax; a test holds them equal
 
 // Why a strategy cannot work from the sum alone; "" when it can.
 std::string WhyNotFromASum(const StrategySpec& spec) {
@@ -25,12 +25,14 @@ std::string WhyNotFromASum(const StrategySpec& spec) {
 
 }  // namespace
 
+bool NeedsBeacon(const SecureSpec& secure, std::size_t sites) { return secure.enabled && sites > kCompleteMax; }
+
 void ReadSecure(ConfigReader& federation, SecureSpec* secure) {
   federation.ReadMap("secure_aggregation", [&](ConfigReader& reader) {
     reader.Read("enabled", &secure->enabled);
     reader.Read("min_cohort", &secure->min_cohort, Rule<std::int64_t>([](const std::int64_t& sites) {
-                  if (sites >= 3 && sites <= kSitesMax) return std::string();
-                  return Concat("3 to ", kSitesMax, " sites (the sum of two shows either of them the other)");
+                  if (sites >= 3 && sites <= kSecureSitesMax) return std::string();
+                  return Concat("3 to ", kSecureSitesMax, " sites (the sum of two shows either of them the other)");
                 }));
     reader.Read("clip", &secure->clip, Between(1e-9, 1e9));
     reader.Read("examples_max", &secure->examples_max, Between<std::int64_t>(1, 1'000'000'000));
@@ -76,8 +78,8 @@ Status ResolveSecure(const ConfigNode& root, JobSpec* job) {
     return InvalidArgument(at(node["sites"]["min"]), ": secure_aggregation.min_cohort is ",
                            federation.secure.min_cohort, ", so federation.sites.min must be at least that, found ",
                            federation.sites_min);
-  if (federation.sites_min > kSitesMax || static_cast<std::int64_t>(federation.sites.size()) > kSitesMax)
-    return InvalidArgument(at(node["sites"]), ": secure_aggregation is for at most ", kSitesMax, " sites");
+  if (federation.sites_min > kSecureSitesMax || static_cast<std::int64_t>(federation.sites.size()) > kSecureSitesMax)
+    return InvalidArgument(at(node["sites"]), ": secure_aggregation is for at most ", kSecureSitesMax, " sites");
   return Status();
 }
 

@@ -73,7 +73,8 @@ std::string_view DropReasonName(DropReason reason) {
 }
 
 std::string_view SecureStageName(SecureStage stage) {
-  static constexpr std::string_view kNames[] = {"ready", "keys", "shares", "vector", "confirm", "release", "abort"};
+  static constexpr std::string_view kNames[] = {"ready",   "keys",  "shares", "vector", "confirm",
+                                                "release", "abort", "commit", "reveal", "beacon"};
   return kNames[static_cast<std::size_t>(stage)];
 }
 
@@ -110,14 +111,15 @@ template <typename Io>
 void Fields(Io& io, TaskFailed& failed) {
   Fields(io, failed.task), io(failed.code), io(failed.message);
 }
+SecureStage LastStage(std::uint32_t minor) { return minor >= 3 ? SecureStage::kBeacon : SecureStage::kAbort; }
 template <typename Io>
 void Fields(Io& io, SecureAnswer& answer) {
-  Fields(io, answer.task), io(answer.session), io.Enum(answer.stage, SecureStage::kAbort);
+  Fields(io, answer.task), io(answer.session), io.Enum(answer.stage, LastStage(io.minor()));
   io.Blob(answer.body, kSecureBodyBytesMax), io(answer.vector);
 }
 template <typename Io>
 void Fields(Io& io, SecureRequest& request) {
-  Fields(io, request.task), io(request.session), io.Enum(request.stage, SecureStage::kAbort);
+  Fields(io, request.task), io(request.session), io.Enum(request.stage, LastStage(io.minor()));
   io.Blob(request.body, kSecureBodyBytesMax);
 }
 template <typename Io>

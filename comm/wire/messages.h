@@ -110,8 +110,14 @@ enum class SecureStage : std::uint8_t {
   kConfirm,  // the survivors and the audit log's head -> a confirmation
   kRelease,  // the confirmations -> shares of secrets
   kAbort,    // question only: the session is over and nothing comes of it; body a text.  The work is kept.
+  // Before the session, when its sum is drawn at random from a beacon (secagg/beacon.h); since 1.3.  `session` is the
+  // number of the round's beacon.
+  kCommit,  // the sum's names -> a commitment to a nonce
+  kReveal,  // and all their commitments -> the nonce
+  kBeacon,  // question only, before kKeys: and all their nonces, so the beacon.  Not answered
 };
 std::string_view SecureStageName(SecureStage stage);  // "shares"
+constexpr bool IsBeaconStage(SecureStage stage) { return stage >= SecureStage::kCommit; }
 inline constexpr std::size_t kSecureBodyBytesMax = 1 << 20;
 
 // Sent again after a reconnect until the task's Receipt comes.

@@ -9,6 +9,7 @@
 //   1.1  capability in Hello; subject of a task, validation and statistics tasks; auxiliary blob of a Task; what waits,
 //        bandwidth and trouble in Heartbeat; DropReason stale
 //   1.2  SecureAnswer and SecureRequest
+//   1.3  the stages of a beacon in both
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 namespace consilium::wire {
 
 inline constexpr std::uint32_t kProtocolMajor = 1;
-inline constexpr std::uint32_t kProtocolMinor = 2;
+inline constexpr std::uint32_t kProtocolMinor = 3;
 
 // What to speak with a peer of this minor version.
 constexpr std::uint32_t CommonMinor(std::uint32_t peer_minor) { return std::min(peer_minor, kProtocolMinor); }

@@ -55,6 +55,7 @@ StatusOr<FederationPlan> PlanOf(const std::string& job_json) {
                       .plans = wire::NeedsPlan(job),
                       .min_cohort = static_cast<std::uint32_t>(federation.secure.min_cohort),
                       .clip = federation.secure.clip,
+                      .secure = federation.secure,
                       .site_privacy = job.site_privacy,
                       .features = wire::FeaturesNeeded(job)};
   if (plan.mode == RoundMode::kAsync) {

@@ -48,6 +48,7 @@ struct FederationPlan {
   // Mode secure.
   std::uint32_t min_cohort = 3;  // of a sum
   double clip = 1;               // of a value of an update
+  wire::SecureSpec secure;
   wire::SitePrivacySpec site_privacy;
 
   std::set<std::string> features;  // that a site must have (wire/capability.h)

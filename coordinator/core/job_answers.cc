@@ -136,6 +136,7 @@ void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, 
   pending_.erase(site);
   ready_.erase(site);
   if (session_) session_->GiveUp(site);
+  if (beacon_) beacon_->GiveUp(site);
   Commit(TaskFailureRecorded{site, task, code == StatusCode::kOk ? StatusCode::kFailed : code,
                              message.substr(0, kFailureTextBytesMax)});
   if (receipt.reason != wire::DropReason::kNone) ++drops_[site][receipt.reason];
@@ -150,7 +151,7 @@ void JobMachine::RecordFailure(const SiteName& site, const wire::TaskKey& task, 
   const SiteWork& work = state_.cohort().at(site);
   if (!state_.IsDone(work)) {
     SendTask(site);
-    if (!session_) return;
+    if (!session_ && !beacon_) return;
   }
   if (state_.plan().mode == RoundMode::kWait && state_.phase() == Phase::kCollecting)
     return FinishJob(state_.CodeOfFailures(),

@@ -205,6 +205,7 @@ void JobMachine::On(const ResumeJob& input) {
 
 std::vector<SiteName> JobMachine::awaited() const {
   if (state_.phase() == Phase::kGathering) return GatherAwaited();
+  if (beacon_) return beacon_->Awaited();
   return session_ ? session_->Awaited() : state_.Awaited();
 }
 

@@ -23,7 +23,8 @@
 //
 // Rounds, mode secure (job_secure.cc): the cohort is every site that is there.  Who has trained says so and keeps its
 // update; when all have, or the deadline has passed and at least sites_min have, their updates are summed in secret.  A
-// sum that cannot end well is begun again with fresh keys, and the round waits for sites as long as it takes.
+// sum that cannot end well is begun again with fresh keys, and the round waits for sites as long as it takes.  Before a
+// sum of many sites they agree on what it is drawn from (job_beacon.cc).
 //
 // Every wait is told by waiting(); its length is derived from round_deadline (wire/deadline_policy.h).
 #pragma once
@@ -35,6 +36,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/beacon_draw.h"
 #include "coordinator/core/job_state.h"
 #include "coordinator/core/machine_io.h"
 #include "coordinator/core/secure_session.h"
@@ -163,6 +165,16 @@ class JobMachine {
   void TryCloseAsync();
   void StandDownAll(const std::map<SiteName, wire::TaskKey>& in_hand, const std::string& why);
 
+  // job_beacon.cc
+  // The sum of these sites is drawn from a beacon of theirs, which there is not yet.
+  bool NeedsBeacon(const std::vector<SiteName>& cohort) const;
+  void OpenBeacon(const std::vector<SiteName>& cohort);
+  void EnterBeaconStage();
+  void OnBeaconAnswer(const SiteName& site, const wire::SecureAnswer& answer);
+  void GoOnWithBeacon();
+  void AbortBeacon(const std::string& why);
+  void TellBeacon(const SiteName& site);
+
   // job_secure.cc
   void OnReady(const SiteName& site, const wire::TaskKey& task);
   void TakeSecure(const SiteName& site, const wire::SecureAnswer& answer);
@@ -212,7 +224,8 @@ class JobMachine {
   std::map<SiteName, Instant> given_at_;       // mode async: the tasks in hand
   // Mode secure.
   SecureSetting secure_;
-  std::optional<SecureSession> session_;
+  std::optional<BeaconDraw> beacon_;            // before the session that is drawn from it
+  std::optional<SecureSession> session_;        // never both
   std::set<SiteName> ready_;                    // have trained, and said so on this connection
   std::map<SiteName, Duration> ready_after_;    // the round was opened
   std::map<std::uint64_t, SiteName> absences_;  // timers: who was away when they were set

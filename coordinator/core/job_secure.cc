@@ -1,13 +1,15 @@
 // Mode secure: a round's updates are summed without being seen (privacy/secagg).  Sites train, say that they are ready,
 // and are led through a session; what comes of it is folded like any round.
 //
-//   ready sites -> session 1 -> (a stage cannot end well: abort, fresh keys) -> session 2 ... -> unmasking -> fold
+//   ready sites -> (many: a beacon, job_beacon.cc) -> session 1 -> (a stage cannot end well: abort, fresh keys) ->
+//   session 2 ... -> unmasking -> fold
 //
 // A session is not durable until its survivors have confirmed; a restarted coordinator begins another with the same
 // trained updates.  From then on it is finished from the journal, whatever happens.
 #include <algorithm>
 
 #include "coordinator/core/job_machine.h"
+#include "privacy/secagg/neighbours.h"
 #include "privacy/secagg/thresholds.h"
 #include "privacy/secagg/vector.h"
 
@@ -35,6 +37,7 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
                          verdict.reason == wire::DropReason::kDuplicate;
   if (!unmasking && Drop(site, answer.task, wire::SecureStageName(answer.stage), verdict)) return;
   if (answer.stage == wire::SecureStage::kReady) return OnReady(site, answer.task);
+  if (wire::IsBeaconStage(answer.stage)) return OnBeaconAnswer(site, answer);
   if (!session_ || answer.session != session_->number() || session_->IsGivenUp(site)) {
     const std::string why = "this exchange is over; another one begins with fresh keys";
     return Tell(site, wire::SecureRequest{answer.task, answer.session, wire::SecureStage::kAbort,
@@ -51,6 +54,7 @@ void JobMachine::OnAnswer(const SiteName& site, const wire::SecureAnswer& answer
 
 // The site has trained, and knows of no session: it is new, or has lost its keys with its former process.
 void JobMachine::OnReady(const SiteName& site, const wire::TaskKey& task) {
+  if (beacon_) Ask(site);  // its part in a beacon is remembered; the question may not have reached it
   if (session_ && !session_->IsGivenUp(site)) {
     // Before its advert it had no keys to lose: the question did not reach it.
     if (session_->phase() == SecureSession::Phase::kAdverts && !session_->HasAnswered(site, wire::SecureStage::kKeys))
@@ -93,6 +97,7 @@ void JobMachine::TakeSecure(const SiteName& site, const wire::SecureAnswer& answ
 
 void JobMachine::TryCloseSecure() {
   if (session_) return GoOnWithSession();
+  if (beacon_) return GoOnWithBeacon();
   const std::vector<SiteName> ready = ReadySites();
   const std::vector<SiteName> awaited = state_.Awaited();
   const std::size_t wanted = std::max<std::size_t>(state_.plan().sites_min, state_.plan().min_cohort);
@@ -101,6 +106,7 @@ void JobMachine::TryCloseSecure() {
                                                      " updates that its sum needs; failed: ", Describe(GaveUpSites())));
   const bool all_ready = ready.size() == awaited.size();
   if (ready.size() < wanted || (!all_ready && !deadline_over_)) return;
+  if (NeedsBeacon(ready)) return OpenBeacon(ready);
   OpenSession(ready);
 }
 
@@ -122,7 +128,7 @@ StatusOr<secagg::SessionTerms> JobMachine::TermsFor(const std::vector<SiteName>&
                              .cohort = {},
                              .model = state_.model().digest,
                              .configuration = Sha256Of(state_.opened().job_json),
-                             .beacon = {},
+                             .beacon = cohort.size() > secagg::kCompleteMax ? state_.beacon()->value : Digest{},
                              .dimension = secagg::DimensionFor(secure_.elements),
                              .clip = state_.clip(),
                              .corrupt = static_cast<std::uint32_t>(secagg::DefaultCorrupt(cohort.size())),
@@ -167,8 +173,11 @@ void JobMachine::EnterStage() {
 }
 
 void JobMachine::Ask(const SiteName& site) {
-  if (!session_) return;
   const wire::TaskKey task = state_.KeyFor(site);
+  if (beacon_)
+    if (auto question = beacon_->QuestionFor(site, task)) return Tell(site, *std::move(question));
+  if (!session_) return;
+  TellBeacon(site);
   if (auto question = session_->QuestionFor(site, task)) Tell(site, *std::move(question));
 }
 
@@ -176,12 +185,18 @@ void JobMachine::Ask(const SiteName& site) {
 
 // Who goes away in the middle is given a stage's time to come back, with its keys.
 void JobMachine::StartAbsence(const SiteName& site) {
-  if (!session_ || session_->IsGivenUp(site)) return;
+  if (!beacon_ && (!session_ || session_->IsGivenUp(site))) return;
   absences_[Arm(state_.plan().deadlines().secure_stage)] = site;
 }
 
 void JobMachine::OnAbsence(const SiteName& site) {
-  if (!session_ || connected_.contains(site)) return;
+  if (connected_.contains(site)) return;
+  if (beacon_) {
+    if (beacon_->HasAnswered(site, wire::SecureStage::kReveal)) return;  // nothing more is asked of it
+    beacon_->GiveUp(site);
+    return TryClose();
+  }
+  if (!session_) return;
   // Shares that a site has released are remembered there over a restart: they may still come.
   if (state_.unmasking()) return;
   const std::vector<SiteName> awaited = session_->Awaited();
@@ -192,9 +207,11 @@ void JobMachine::OnAbsence(const SiteName& site) {
 
 void JobMachine::OnStageTimer() {
   stage_timer_ = 0;
-  if (!session_) return;
+  if (!session_ && !beacon_) return;
   Json slow = Json::array();
-  for (const SiteName& site : session_->Awaited()) {
+  if (beacon_)
+    for (const SiteName& site : beacon_->Awaited()) slow.push_back(site.value()), beacon_->GiveUp(site);
+  for (const SiteName& site : session_ ? session_->Awaited() : std::vector<SiteName>()) {
     if (pending_.contains(site)) continue;  // it came in time
     if (state_.unmasking() && !connected_.contains(site)) continue;
     slow.push_back(site.value());
@@ -202,7 +219,7 @@ void JobMachine::OnStageTimer() {
   }
   Note("awaited", {{"round", ToInt(state_.round())},
                    {"sites", std::move(slow)},
-                   {"for", wire::SecureStageName(session_->stage())},
+                   {"for", wire::SecureStageName(beacon_ ? beacon_->stage() : session_->stage())},
                    {"seconds", Seconds(state_.plan().deadlines().secure_stage)}});
   if (state_.unmasking()) {
     stage_timer_ = Arm(state_.plan().deadlines().reminder);
@@ -249,6 +266,7 @@ void JobMachine::AbortSession(const std::string& why) {
 }
 
 void JobMachine::EndSession() {
+  beacon_.reset();
   session_.reset();
   absences_.clear();
   stage_timer_ = 0;
@@ -335,6 +353,9 @@ std::string JobMachine::RestoreSession(const std::vector<SiteName>& lost_vectors
 
 // What is waited for between a round's opening and its closing, of a site that is awaited.
 std::string JobMachine::SecureWaitOf(const SiteName& site) const {
+  if (beacon_)
+    return Concat("its answer '", wire::SecureStageName(beacon_->stage()), "' for beacon ", beacon_->number(),
+                  ", from which the sum is drawn");
   if (session_)
     return Concat("its answer '", wire::SecureStageName(session_->stage()), "' in secure sum ", session_->number());
   return ready_.contains(site) ? "the other sites, to begin a secure sum" : "";

@@ -8,8 +8,8 @@
 //   of a job that asks for a plan, first, each closed by RoundClosed as rounds are (work() tells them apart):
 //   kGathering --RoundOpened--> kCollecting --> kFolding --PlanPinned--> kGathering, the same --ModelInitialized-->
 //   JobFinished (failed) from any phase; UpdateWithdrawn from kFolding back to kCollecting
-//   mode secure, in kCollecting: SecureSessionOpened*, UnmaskingBegan, SharesReleased*, then RoundClosed; or
-//   RoundSkipped to kGathering
+//   mode secure, in kCollecting: BeaconOpened and BeaconAgreed as often as the sum needs them, SecureSessionOpened*,
+//   UnmaskingBegan, SharesReleased*, then RoundClosed; or RoundSkipped to kGathering
 // next() says which of these kGathering is for.
 #pragma once
 
@@ -24,6 +24,7 @@
 #include "coordinator/core/federation_plan.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/site_health.h"
+#include "privacy/secagg/beacon.h"
 
 namespace consilium::coordinator {
 
@@ -139,6 +140,10 @@ class JobState {
   bool secure() const { return plan_.mode == RoundMode::kSecure; }
   std::uint32_t sessions_opened() const { return sessions_opened_; }  // in this round
   const std::optional<UnmaskingBegan>& unmasking() const { return unmasking_; }
+  std::uint32_t beacons_opened() const { return beacons_opened_; }  // in this round
+  // The newest that was agreed on in the open round, unless another one has been asked for since.
+  const std::optional<secagg::Beacon>& beacon() const { return beacon_; }
+  const std::optional<BeaconAgreed>& beacon_agreed() const { return beacon_agreed_; }  // with what sites are told of it
   const std::map<SiteName, Bytes>& releases() const { return releases_; }
   std::uint32_t skipped_in_row() const { return skipped_in_row_; }
   // Of the next sum: of single values, under privacy.sites of whole updates.
@@ -181,6 +186,8 @@ class JobState {
   Status Check(const PlanPinned& record) const;
   Status Check(const ModelInitialized& record) const;
   Status Check(const SecureSessionOpened& record) const;
+  Status Check(const BeaconOpened& record) const;
+  Status Check(const BeaconAgreed& record) const;
   Status Check(const UnmaskingBegan& record) const;
   Status Check(const SharesReleased& record) const;
   Status Check(const RoundSkipped& record) const;
@@ -205,6 +212,8 @@ class JobState {
   void Take(const PlanPinned& record);
   void Take(const ModelInitialized& record);
   void Take(const SecureSessionOpened& record) { sessions_opened_ = record.session; }
+  void Take(const BeaconOpened& record);
+  void Take(const BeaconAgreed& record);
   void Take(const UnmaskingBegan& record);
   void Take(const SharesReleased& record) { releases_[record.site] = record.release; }
   void Take(const RoundSkipped& record);
@@ -246,6 +255,10 @@ class JobState {
 
   // Mode secure: of the open round.
   std::uint32_t sessions_opened_ = 0, skipped_in_row_ = 0;
+  std::uint32_t beacons_opened_ = 0;
+  std::vector<SiteName> beacon_sites_;  // that were asked for the newest
+  std::optional<secagg::Beacon> beacon_;
+  std::optional<BeaconAgreed> beacon_agreed_;
   std::optional<UnmaskingBegan> unmasking_;
   std::map<SiteName, Bytes> releases_;
   double clip_ = 0;

@@ -104,8 +104,24 @@ void JobState::Take(const UnmaskingBegan& record) {
         UpdateAccepted{.site = site, .task = KeyFor(site), .update = masked.vector, .seconds = masked.seconds};
 }
 
+void JobState::Take(const BeaconOpened& record) {
+  beacons_opened_ = record.attempt;
+  beacon_sites_ = record.sites;
+  beacon_.reset();
+  beacon_agreed_.reset();
+}
+
+void JobState::Take(const BeaconAgreed& record) {
+  beacon_ = secagg::Beacon{beacon_sites_, record.value};
+  beacon_agreed_ = record;
+}
+
 void JobState::ForgetSecureRound() {
   sessions_opened_ = 0;
+  beacons_opened_ = 0;
+  beacon_sites_.clear();
+  beacon_.reset();
+  beacon_agreed_.reset();
   unmasking_.reset();
   releases_.clear();
 }

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "coordinator/core/job_state.h"
-#include "privacy/secagg/neighbours.h"
 
 namespace consilium::coordinator {
 namespace {
@@ -26,9 +25,8 @@ Status JobState::Check(const JobOpened& record) const {
     return InvalidArgument(
         "model.architecture: plan, and no model.plans: the sites plan the network, so the job cannot "
         "begin with a model that is there already");
-  // Beyond, sites would share masks with some of the others on a graph that nobody alone may choose.
-  if (plan.mode == RoundMode::kSecure && record.sites.size() > secagg::kCompleteMax)
-    return InvalidArgument("secure_aggregation is for at most ", secagg::kCompleteMax, " sites, and ",
+  if (plan.mode == RoundMode::kSecure && std::ssize(record.sites) > wire::kSecureSitesMax)
+    return InvalidArgument("secure_aggregation is for at most ", wire::kSecureSitesMax, " sites, and ",
                            record.sites.size(), " take part; name fewer with federation.sites.names");
   return Status();
 }
@@ -128,6 +126,28 @@ Status JobState::Check(const SecureSessionOpened& record) const {
     return DataLoss("a secure sum of ", record.cohort.size(), " sites that are not at least ", plan_.min_cohort,
                     " of the round's, in order");
   return Status();
+}
+
+Status JobState::Check(const BeaconOpened& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_)
+    return DataLoss("no sum of round ", record.round, " is to be drawn");
+  if (record.attempt != beacons_opened_ + 1) return DataLoss("beacon ", record.attempt, " is not the next");
+  const bool known = std::all_of(record.sites.begin(), record.sites.end(),
+                                 [&](const SiteName& site) { return cohort_.contains(site); });
+  return known && StrictlyAscending(record.sites) && record.sites.size() >= plan_.min_cohort
+             ? Status()
+             : DataLoss("a beacon of ", record.sites.size(), " sites that are not at least ", plan_.min_cohort,
+                        " of the round's, in order");
+}
+
+Status JobState::Check(const BeaconAgreed& record) const {
+  if (!secure() || phase_ != Phase::kCollecting || record.round != round_ || unmasking_ || beacon_ ||
+      record.attempt == 0 || record.attempt != beacons_opened_)
+    return DataLoss("beacon ", record.attempt, " of round ", record.round, " is not the one that is asked for");
+  ASSIGN_OR_RETURN(const secagg::BeaconNotice notice, secagg::DecodeBeaconNotice(record.notice));
+  return notice.sites == beacon_sites_ && notice.nonces.size() == notice.sites.size()
+             ? Status()
+             : DataLoss("a beacon that is not of the sites that were asked for it");
 }
 
 Status JobState::Check(const UnmaskingBegan& record) const {

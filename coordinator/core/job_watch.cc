@@ -28,7 +28,11 @@ std::string JobMachine::WhyUnfit(const SiteName& site) const {
   if (state_.secure() && state_.IsMember(site) && !secure_.roster.contains(site))
     return "the roster has no signing key for it; provision it one, and give the roster to all parties";
   const auto found = capabilities_.find(site);
-  return found == capabilities_.end() ? "" : wire::WhyUnfit(found->second, state_.plan().features);
+  if (found == capabilities_.end()) return "";
+  std::set<std::string> features = state_.plan().features;
+  // As many as may be ready at once.
+  if (wire::NeedsBeacon(state_.plan().secure, state_.opened().sites.size())) features.insert(wire::kBeaconFeature);
+  return wire::WhyUnfit(found->second, features);
 }
 
 std::optional<Instant> JobMachine::LastHeard(const SiteName& site) const {
@@ -93,9 +97,11 @@ std::vector<Wait> JobMachine::waiting(Instant now) const {
       const bool train = state_.phase() == Phase::kCollecting;
       for (const SiteName& site : awaited()) {
         if (const std::string what = train ? SecureWaitOf(site) : ""; !what.empty()) {
-          waits.push_back({what, site.value(), StateOf(site, now), phase_since_, session_ ? stage_until_ : deadline_at_,
-                           session_ ? "the sum goes on without it if enough sites are left, else begins again"
-                                    : "the sum begins, if enough sites are ready"});
+          waits.push_back({what, site.value(), StateOf(site, now), phase_since_,
+                           session_ || beacon_ ? stage_until_ : deadline_at_,
+                           session_  ? "the sum goes on without it if enough sites are left, else begins again"
+                           : beacon_ ? "the others begin another beacon without it"
+                                     : "the sum begins, if enough sites are ready"});
           continue;
         }
         const auto given = given_at_.find(site);

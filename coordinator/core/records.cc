@@ -125,6 +125,10 @@ void Fields(Io& io, T& record) {
     io(record.model);
   } else if constexpr (std::is_same_v<R, SecureSessionOpened>) {
     io(record.round), io(record.session), io(record.cohort);
+  } else if constexpr (std::is_same_v<R, BeaconOpened>) {
+    io(record.round), io(record.attempt), io(record.sites);
+  } else if constexpr (std::is_same_v<R, BeaconAgreed>) {
+    io(record.round), io(record.attempt), io(record.value), io(record.notice);
   } else if constexpr (std::is_same_v<R, UnmaskingBegan>) {
     io(record.round), io(record.session), io(record.transcript), io(record.vectors);
   } else if constexpr (std::is_same_v<R, SharesReleased>) {
@@ -189,7 +193,8 @@ std::string_view RecordName(const Record& record) {
       "JobOpened",        "RoundOpened",         "UpdateAccepted",     "TaskFailureRecorded", "RoundClosed",
       "ModelPublished",   "EvaluationOpened",    "EvaluationAccepted", "JobFinished",         "UpdateWithdrawn",
       "EvaluationClosed", "TaskGiven",           "JobPaused",          "JobResumed",          "PlanPinned",
-      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped"};
+      "ModelInitialized", "SecureSessionOpened", "UnmaskingBegan",     "SharesReleased",      "RoundSkipped",
+      "BeaconOpened",     "BeaconAgreed"};
   static_assert(std::size(kNames) == std::variant_size_v<Record>);
   return kNames[record.index()];
 }

@@ -153,6 +153,24 @@ struct SecureSessionOpened {
   friend bool operator==(const SecureSessionOpened&, const SecureSessionOpened&) = default;
 };
 
+// Mode secure.  These sites are asked for the beacon of a sum of theirs (secagg/beacon.h).  Its number is spent from
+// now on, and a beacon of the round before it is no longer used.
+struct BeaconOpened {
+  Round round{};
+  std::uint32_t attempt = 0;    // 1 for the first of the round
+  std::vector<SiteName> sites;  // in name order
+  friend bool operator==(const BeaconOpened&, const BeaconOpened&) = default;
+};
+
+// All have committed and revealed.
+struct BeaconAgreed {
+  Round round{};
+  std::uint32_t attempt = 0;
+  Digest value;  // secagg::Beacon::value
+  Bytes notice;  // secagg::BeaconNotice with everything: what every site of the sum is told
+  friend bool operator==(const BeaconAgreed&, const BeaconAgreed&) = default;
+};
+
 // A masked vector in the blob store.
 struct MaskedVector {
   wire::BlobManifest vector;
@@ -196,10 +214,10 @@ struct JobFinished {
 using Record = std::variant<JobOpened, RoundOpened, UpdateAccepted, TaskFailureRecorded, RoundClosed, ModelPublished,
                             EvaluationOpened, EvaluationAccepted, JobFinished, UpdateWithdrawn, EvaluationClosed,
                             TaskGiven, JobPaused, JobResumed, PlanPinned, ModelInitialized, SecureSessionOpened,
-                            UnmaskingBegan, SharesReleased, RoundSkipped>;
+                            UnmaskingBegan, SharesReleased, RoundSkipped, BeaconOpened, BeaconAgreed>;
 
 // Raised with every change of what records hold, so that a build knows what it can read.
-inline constexpr std::uint8_t kRecordFormat = 4;
+inline constexpr std::uint8_t kRecordFormat = 5;
 
 // Canonical bytes: u8 kRecordFormat, u8 alternative, then the fields.
 Bytes Encode(const Record& record);

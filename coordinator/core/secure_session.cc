@@ -112,6 +112,9 @@ Status SecureSession::Take(const SiteName& site, const wire::SecureAnswer& answe
     }
     case SecureStage::kReady:
     case SecureStage::kAbort:
+    case SecureStage::kCommit:
+    case SecureStage::kReveal:
+    case SecureStage::kBeacon:
       break;
   }
   return FailedPrecondition("'", wire::SecureStageName(answer.stage), "' answers no question");
@@ -156,7 +159,8 @@ std::optional<wire::SecureRequest> SecureSession::QuestionFor(const SiteName& si
 // How many answers the phase needs.
 std::size_t SecureSession::Needed() const {
   const secagg::SessionShape& shape = server_.shape();
-  if (phase() == Phase::kConfirmations || phase() == Phase::kReleases) return shape.threshold;
+  if (phase() == Phase::kReleases || (phase() == Phase::kConfirmations && shape.complete)) return shape.threshold;
+  if (phase() == Phase::kConfirmations) return shape.survivors_min;
   return std::max(shape.survivors_min, survivors_wanted_);
 }
 
@@ -165,7 +169,10 @@ std::string SecureSession::WhyHopeless() const {
   std::string gone;
   for (const Place place : server_.Awaited())
     if (given_up_.contains(NameOf(place))) gone += (gone.empty() ? "" : ", ") + NameOf(place).value();
-  const std::size_t left = server_.Answered() + Awaited().size();
+  const std::size_t awaited = Awaited().size(), left = server_.Answered() + awaited;
+  // On a graph every secret needs its own neighbours.
+  if (phase() == Phase::kReleases && awaited == 0 && left >= Needed())
+    return Concat("some site's neighbours released too few shares", gone.empty() ? "" : "; gone: " + gone);
   if (left >= Needed()) return "";
   return Concat("only ", left, " sites are left for the stage '", wire::SecureStageName(stage()), "', ", Needed(),
                 " are needed", gone.empty() ? "" : "; gone: " + gone);

@@ -52,6 +52,8 @@ class SecureSession {
   // Too few are left for the phase to end well: why, else "".
   std::string WhyHopeless() const;
   bool CanUnmask() const { return server_.CanUnmask(); }
+  // Its graph was drawn from a beacon, which its sites have to be told before its first question.
+  bool HasBeacon() const { return server_.terms().beacon != Digest{}; }
   // Ends the phase with those who answered.  `audit`: the coordinator's log as it is now, which the survivors confirm.
   // Errors: FailedPrecondition: too few did, the session is over.
   Status ClosePhase(const secagg::AuditPoint& audit);

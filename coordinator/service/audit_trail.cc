@@ -8,9 +8,9 @@ namespace {
 // Not what each site measures, and nothing that comes many times a second.
 const std::set<std::string>& Audited() {
   static const std::set<std::string> kEvents = {
-      "job_opened", "round_opened",  "update_accepted",       "site_failed",    "model_published",
-      "paused",     "resumed",       "job_finished",          "secure_session", "secure_answer_refused",
-      "unmasking",  "round_skipped", "secure_session_aborted"};
+      "job_opened", "round_opened",  "update_accepted",        "site_failed",    "model_published",
+      "paused",     "resumed",       "job_finished",           "secure_session", "secure_answer_refused",
+      "unmasking",  "round_skipped", "secure_session_aborted", "beacon_agreed",  "beacon_aborted"};
   return kEvents;
 }
 

@@ -27,20 +27,25 @@ Digest GraphSeed(const SessionTerms& terms) {
 
 }  // namespace
 
+Status CheckMembers(std::span<const Member> members) {
+  std::set<crypto::RawPublicKey> keys;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const Member& member = members[i];
+    if (i > 0 && !(members[i - 1].name < member.name))
+      return InvalidArgument("the cohort is not in name order, or '", member.name, "' is in it twice");
+    if (!keys.insert(member.key).second)
+      return InvalidArgument("two sites of the cohort have the signing key of '", member.name, "'");
+  }
+  return Status();
+}
+
 Status CheckTerms(const SessionTerms& terms) {
   const std::size_t sites = terms.cohort.size();
   if (terms.min_cohort < 3)
     return InvalidArgument("a minimum cohort of ", terms.min_cohort, "; 3 is the least that hides a site");
   if (sites < terms.min_cohort)
     return InvalidArgument("a cohort of ", sites, " sites; at least ", terms.min_cohort, " are asked for");
-  std::set<crypto::RawPublicKey> keys;
-  for (std::size_t i = 0; i < sites; ++i) {
-    const Member& member = terms.cohort[i];
-    if (i > 0 && !(terms.cohort[i - 1].name < member.name))
-      return InvalidArgument("the cohort is not in name order, or '", member.name, "' is in it twice");
-    if (!keys.insert(member.key).second)
-      return InvalidArgument("two sites of the cohort have the signing key of '", member.name, "'");
-  }
+  RETURN_IF_ERROR(CheckMembers(terms.cohort));
   if (terms.dimension == 0) return InvalidArgument("a vector without coordinates");
   RETURN_IF_ERROR(Quantizer::For(terms.clip, sites).status());
   if (terms.corrupt >= sites) return InvalidArgument(terms.corrupt, " corrupt of ", sites, " sites");

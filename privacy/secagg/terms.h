@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "comm/base/digest.h"
@@ -31,7 +32,7 @@ struct SessionTerms {
   std::vector<Member> cohort;    // in name order, without repeats; keys from the pinned roster
   Digest model;                  // of the global model's bytes that were received
   Digest configuration;          // of the resolved job
-  Digest beacon;                 // randomness of the graph that no party chose alone
+  Digest beacon;                 // Beacon::value of exactly this cohort (beacon.h); zeros where the graph is complete
   std::uint64_t dimension = 0;   // coordinates of the vector, weights and metrics included
   double clip = 0;               // of a coordinate, as the quantizer has it
   std::uint32_t corrupt = 0;     // n_c: how many sites may collude with the coordinator
@@ -49,6 +50,8 @@ struct SessionShape {
   bool complete = true;
 };
 
+// Errors: InvalidArgument: out of name order, or a name or key twice.
+Status CheckMembers(std::span<const Member> members);
 // Errors: InvalidArgument: a cohort below 3 or min_cohort, out of order, with a name or key twice, a dimension of 0, a
 // clip that is not above 0 and finite, or bounds that no threshold meets.
 Status CheckTerms(const SessionTerms& terms);
