@@ -6,6 +6,7 @@
 
 #include "privacy/dp/discrete.h"
 #include "privacy/dp/poisson.h"
+#include "privacy/secagg/neighbours.h"
 #include "privacy/secagg/thresholds.h"
 
 namespace consilium::private_sum {
@@ -140,7 +141,9 @@ StatusOr<NoisePlan> CompleteTerms(const SiteTerms& terms, secagg::SessionTerms* 
 StatusOr<NoisePlan> PlanForSites(const SiteTerms& terms, std::size_t sites, std::size_t min_cohort) {
   const std::size_t corrupt = secagg::DefaultCorrupt(sites);
   ASSIGN_OR_RETURN(const secagg::CompleteThreshold threshold, secagg::ThresholdFor(sites, corrupt));
-  return Plan(terms, sites, std::max(threshold.threshold, min_cohort) - corrupt);
+  const bool complete = sites <= secagg::kCompleteMax;
+  const std::size_t survivors_min = complete ? threshold.threshold : secagg::GraphSurvivorsMin(sites);
+  return Plan(terms, sites, std::max(survivors_min, min_cohort) - corrupt);
 }
 
 Status CheckUse(const NoisePlan& plan, const wire::SitePrivacySpec& spec) {

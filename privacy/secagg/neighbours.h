@@ -14,6 +14,8 @@ namespace consilium::secagg {
 
 // Up to so many sites the complete graph is used: it costs little there and has the simpler argument.
 inline constexpr std::size_t kCompleteMax = 64;
+// Above: fewer survivors than this release nothing, so that no two halves can.
+constexpr std::size_t GraphSurvivorsMin(std::size_t sites) { return (sites + 1) / 2; }
 
 enum class Adversary { kCurious, kActive };  // the coordinator only looks, or it lies
 

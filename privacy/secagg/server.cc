@@ -43,6 +43,15 @@ std::size_t ServerSession::CountAround(Place place, const std::set<Place>& place
       places.begin(), places.end(), [&](Place other) { return other == place || AreNeighbours(place, other); }));
 }
 
+Status ServerSession::CheckAround(const std::set<Place>& places, const std::set<Place>& live) const {
+  if (shape_.complete) return Status();  // as many are around each
+  for (const Place place : places)
+    if (const std::size_t around = CountAround(place, live); around < shape_.threshold)
+      return FailedPrecondition("only ", around, " sites are left around '", NameOf(place), "'; ", shape_.threshold,
+                                " are needed");
+  return Status();
+}
+
 Status ServerSession::AddAdvert(const Advert& advert) {
   if (phase_ != Phase::kAdverts) return CheckPhase(Phase::kAdverts, advert.place, {});
   if (advert.place >= terms_.cohort.size()) return FailedPrecondition("place ", advert.place, " is not in the cohort");
@@ -64,6 +73,7 @@ Status ServerSession::CloseAdverts() {
   if (advertised_.size() < shape_.survivors_min)
     return FailedPrecondition("only ", advertised_.size(), " of ", terms_.cohort.size(),
                               " sites advertised their keys; ", shape_.survivors_min, " are needed");
+  RETURN_IF_ERROR(CheckAround(advertised_, advertised_));
   phase_ = Phase::kShares;
   return Status();
 }
@@ -100,6 +110,7 @@ Status ServerSession::CloseShares() {
   if (shared_.size() < shape_.survivors_min)
     return FailedPrecondition("only ", shared_.size(), " of ", advertised_.size(), " sites shared their keys; ",
                               shape_.survivors_min, " are needed");
+  RETURN_IF_ERROR(CheckAround(shared_, shared_));
   phase_ = Phase::kVectors;
   return Status();
 }
@@ -130,6 +141,7 @@ Status ServerSession::CloseVectors(const AuditPoint& audit) {
   if (heads_.size() < shape_.survivors_min)
     return FailedPrecondition("only ", heads_.size(), " of ", shared_.size(), " sites sent their vectors; ",
                               shape_.survivors_min, " are needed");
+  RETURN_IF_ERROR(CheckAround(shared_, KeysOf(heads_)));
   for (const auto& [place, head] : heads_) survivors_.push_back(place);
   audit_ = audit;
   phase_ = Phase::kConfirmations;
@@ -155,6 +167,7 @@ Status ServerSession::CloseConfirmations() {
   if (confirmations_.size() < needed)
     return FailedPrecondition("only ", confirmations_.size(), " of ", survivors_.size(), " survivors confirmed; ",
                               needed, " are needed");
+  RETURN_IF_ERROR(CheckAround(shared_, KeysOf(confirmations_)));
   phase_ = Phase::kReleases;
   return Status();
 }

@@ -79,6 +79,9 @@ class ServerSession {
   std::string NameOf(Place place) const { return terms_.cohort[place].name.value(); }
   bool AreNeighbours(Place a, Place b) const;
   std::size_t CountAround(Place place, const std::set<Place>& places) const;
+  // On a graph: each of `places` has a threshold of `live` around it, or its secrets could not be rebuilt, and honest
+  // sites would be right to refuse.
+  Status CheckAround(const std::set<Place>& places, const std::set<Place>& live) const;
 
   SessionTerms terms_;
   SessionShape shape_;

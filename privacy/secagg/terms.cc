@@ -67,7 +67,7 @@ StatusOr<SessionShape> ShapeOf(const SessionTerms& terms) {
     ASSIGN_OR_RETURN(const GraphParameters graph, FindGraph(sites, {.corrupt = corrupt, .dropout = kDropoutRate}));
     shape.degree = graph.degree;
     shape.threshold = graph.threshold;
-    shape.survivors_min = std::max<std::size_t>((sites + 1) / 2, terms.min_cohort);
+    shape.survivors_min = std::max<std::size_t>(GraphSurvivorsMin(sites), terms.min_cohort);
   }
   ASSIGN_OR_RETURN(const auto graph, HararyGraph(sites, shape.degree, GraphSeed(terms)));
   for (const auto& row : graph) shape.neighbours.emplace_back(row.begin(), row.end());

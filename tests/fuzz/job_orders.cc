@@ -66,7 +66,7 @@ class JobOrders {
     wire::SecureAnswer answer{.task = AnyTask()};
     if (choices_->OneIn(2)) return answer;  // ready
     answer.session = static_cast<std::uint32_t>(choices_->Below(3));
-    answer.stage = static_cast<wire::SecureStage>(choices_->Below(7));
+    answer.stage = static_cast<wire::SecureStage>(choices_->Below(10));
     const ByteSpan body = choices_->Take(choices_->Below(200));
     answer.body.assign(body.begin(), body.end());
     if (choices_->OneIn(2)) answer.vector = FakeBlob("vector");

@@ -1,4 +1,5 @@
 // Messages of secure sums, alone and in the lists that the coordinator relays.
+#include "privacy/secagg/beacon.h"
 #include "privacy/secagg/message_lists.h"
 #include "privacy/secagg/server.h"
 #include "real_rounds.h"
@@ -28,6 +29,17 @@ std::vector<Bytes> Questions(wire::SecureStage stage) {
   return seeds;
 }
 
+// Of the three stages of a beacon, which rounds of few sites do not have.
+std::vector<Bytes> BeaconNotices() {
+  BeaconNotice notice{{SiteName("a"), SiteName("b"), SiteName("c")}, {}, {}};
+  std::vector<Bytes> seeds = {Encode(notice)};
+  notice.commitments.resize(3);
+  seeds.push_back(Encode(notice));
+  notice.nonces = {{1}, {2}, {3}};
+  seeds.push_back(Encode(notice));
+  return seeds;
+}
+
 constexpr Target kTargets[] = {
     {"secure_advert", [](ByteSpan input) { RoundTrip(input, DecodeAdvert, kEncode); },
      [] { return Answers(wire::SecureStage::kKeys); }},
@@ -51,6 +63,13 @@ constexpr Target kTargets[] = {
      [] { return Questions(wire::SecureStage::kConfirm); }},
     {"secure_confirmations", [](ByteSpan input) { RoundTrip(input, DecodeConfirmations, EncodeConfirmations); },
      [] { return Questions(wire::SecureStage::kRelease); }},
+    {"secure_beacon_notice", [](ByteSpan input) { RoundTrip(input, DecodeBeaconNotice, kEncode); }, BeaconNotices},
+    {"secure_beacon_commitment", [](ByteSpan input) { RoundTrip(input, DecodeBeaconCommitment, kEncode); },
+     [] { return std::vector<Bytes>{Encode(BeaconCommitment{})}; }},
+    {"secure_beacon_nonce", [](ByteSpan input) { RoundTrip(input, DecodeBeaconNonce, kEncode); },
+     [] {
+       return std::vector<Bytes>{Encode(BeaconNonce{1, 2, 3})};
+     }},
     {"secure_share_pair",  // the plaintext that another site sealed for us
      [](ByteSpan input) { (void)DecodePair(input); }, [] { return std::vector<Bytes>{Bytes(kSharePairBytes)}; }},
     {"secure_transcript",

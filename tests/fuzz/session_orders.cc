@@ -94,7 +94,7 @@ class SessionOrders {
         [[fallthrough]];
       case 5:
       case 6: {
-        const auto stage = static_cast<wire::SecureStage>(choices_->Below(7));
+        const auto stage = static_cast<wire::SecureStage>(choices_->Below(10));
         return wire::SecureRequest{AnyTask(), static_cast<std::uint32_t>(choices_->Below(4)), stage, AnyBody(stage)};
       }
       default: {

@@ -151,7 +151,10 @@ class World {
   void StepCoordinator(const hub::Input& input) {
     for (const hub::Action& action : coordinator_.machine->Step(input, now_)) {
       Execute(action);
-      if (Dies(kHub)) return CrashCoordinator();
+      const auto* persist = std::get_if<hub::Persist>(&action);
+      const bool ends = persist != nullptr && options_.restart_hub && options_.restart_hub(persist->record);
+      if (ends) options_.restart_hub = nullptr;
+      if (Dies(kHub) || ends) return CrashCoordinator();
     }
   }
 
@@ -333,7 +336,7 @@ class World {
     Site& site = sites_.at(name);
     for (const Action& action : site.machine->Step(input, now_)) {
       Execute(name, &site, action);
-      if (Dies(name.value())) return CrashSite(name);
+      if (Dies(name.value()) || restarting_.erase(name) > 0) return CrashSite(name);
     }
   }
 
@@ -395,8 +398,14 @@ class World {
           << name << " released round " << answer->task.round << " twice";
     }
     const auto vanish = options_.vanish.find(name.value());
-    if (vanish != options_.vanish.end() && vanish->second == answer->stage && answer->task.round == Round{1})
+    if (vanish != options_.vanish.end() && vanish->second == answer->stage &&
+        answer->task.round == options_.vanish_round)
       vanishing_.insert(name);
+    const auto restart = options_.restart.find(name.value());
+    if (restart != options_.restart.end() && restart->second == answer->stage) {
+      options_.restart.erase(restart);
+      restarting_.insert(name);
+    }
   }
 
   // Each site has one of its own.
@@ -557,7 +566,7 @@ class World {
   std::map<std::pair<SiteName, Round>, std::pair<std::vector<float>, double>> trained_;  // difference and weight
   std::map<std::pair<SiteName, Round>, Bytes> released_;
   std::map<SiteName, std::vector<std::string>> refusals_;
-  std::set<SiteName> vanishing_, gone_;
+  std::set<SiteName> vanishing_, gone_, restarting_;
   std::size_t sums_ = 0, skipped_ = 0, sessions_ = 0;
   std::vector<double> clips_;
 };

@@ -37,6 +37,10 @@ struct FederationOptions {
   std::vector<std::string> sites = {"a", "b", "c"};
   // A site that is never heard of again once it has answered this stage of a secure sum in round 1.
   std::map<std::string, wire::SecureStage> vanish{};
+  Round vanish_round{1};
+  // A site that dies, once, as it answers this stage, and comes back; and the coordinator, once it has written this.
+  std::map<std::string, wire::SecureStage> restart{};
+  std::function<bool(const coordinator::Record& record)> restart_hub{};
 };
 
 struct FederationOutcome {

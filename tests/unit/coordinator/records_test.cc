@@ -36,7 +36,9 @@ std::vector<Record> OneOfEach() {
           SecureSessionOpened{Round(3), 2, {a, b}},
           UnmaskingBegan{Round(3), 2, {1, 2, 3}, {{a, {FakeBlob("vector of a"), 1.5}}, {b, {FakeBlob("v"), 2}}}},
           SharesReleased{Round(3), 2, a, {9, 0}},
-          RoundSkipped{Round(3), "b lost its keys"}};
+          RoundSkipped{Round(3), "b lost its keys"},
+          BeaconOpened{Round(3), 2, {a, b}},
+          BeaconAgreed{Round(3), 2, Sha256Of("value"), {7, 7, 7}}};
 }
 
 TEST(Records, DecodeAfterEncodeIsTheIdentityForEveryKind) {

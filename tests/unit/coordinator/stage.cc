@@ -12,14 +12,16 @@ std::string Describe(const wire::CoordinatorMessage& message) {
     text += Concat(" ", receipt->task, " ", wire::DropReasonName(receipt->reason));
   if (const auto* down = std::get_if<wire::StandDown>(&message)) text += Concat(" ", down->task);
   if (const auto* ended = std::get_if<wire::JobEnded>(&message)) text += Concat(" ", StatusCodeName(ended->code));
+  if (const auto* question = std::get_if<wire::SecureRequest>(&message))
+    text += Concat(" ", wire::SecureStageName(question->stage), " ", question->session);
   return text;
 }
 
 }  // namespace
 
-Stage::Stage(const JobOptions& options) : options_(options) {
+Stage::Stage(const JobOptions& options, SecureSetting secure) : options_(options), secure_(std::move(secure)) {
   machine_ = JobMachine::Open(MakeJob(options)).value();
-  Step(Started{});
+  Step(Started{.lost_updates = {}, .secure = secure_});
 }
 
 Stage& Stage::Step(const Input& input) {
@@ -42,6 +44,7 @@ void Stage::Execute(const Action& action) {
     lines_.push_back(Concat("persist ", RecordName(*decoded)));
   } else if (const auto* send = std::get_if<Send>(&action)) {
     lines_.push_back(Concat("send ", send->site, " ", Describe(send->message)));
+    if (const auto* question = std::get_if<wire::SecureRequest>(&send->message)) asked_[send->site] = *question;
   } else if (const auto* timer = std::get_if<SetTimer>(&action)) {
     timers_.emplace(now_ + timer->after, timer->id);
     lines_.push_back(Concat("timer ", FormatDuration(timer->after)));
@@ -140,7 +143,7 @@ Stage& Stage::Restart(const std::vector<SiteName>& lost_updates) {
   timers_.clear();
   held_checks_.clear();
   machine_ = JobMachine::Restore(journal_).value();
-  return Step(Started{lost_updates});
+  return Step(Started{lost_updates, secure_});
 }
 
 Stage& Stage::AnswerChecks() {

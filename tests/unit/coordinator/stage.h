@@ -20,7 +20,8 @@ namespace consilium::coordinator {
 
 class Stage {
  public:
-  explicit Stage(const JobOptions& options = {});
+  // `secure`: of a job in mode secure.
+  explicit Stage(const JobOptions& options = {}, SecureSetting secure = {});
 
   Stage& Connect(const std::string& site, const wire::Capability& capability = AbleSite());
   Stage& Disconnect(const std::string& site);
@@ -55,6 +56,8 @@ class Stage {
   std::string TakeLines();
   // Only the lines that begin so.
   std::string TakeLines(const std::string& prefix);
+  // The newest question about a secure sum that the site was asked.
+  const wire::SecureRequest& Asked(const std::string& site) const { return asked_.at(SiteName(site)); }
   const JobState& state() const { return machine_->state(); }
   const JobMachine& machine() const { return *machine_; }
   Instant now() const { return now_; }
@@ -65,6 +68,8 @@ class Stage {
   void Execute(const Action& action);
 
   JobOptions options_;
+  SecureSetting secure_;
+  std::map<SiteName, wire::SecureRequest> asked_;
   std::optional<JobMachine> machine_;
   Instant now_{};
   std::vector<Record> journal_;

@@ -210,8 +210,7 @@ TEST(LyingRelay, CannotPassOffABeaconInWhichASiteHadNoPart) {
                 "has no nonce of this site in it");
   ASSERT_TRUE(other.Commit(0, other.terms).ok());
   ExpectRefused(FinishBeacon(other.terms, *other.parts[0], commitments, nonces).status(),
-                StatusCode::kFailedPrecondition, "has no nonce of this site in it")
-      << "it committed, but has not revealed";
+                StatusCode::kFailedPrecondition, "has no nonce of this site in it");  // it has not revealed
   ExpectRefused(RevealNonce(sites.terms, sites.Name(0), BeaconPart{}, commitments).status(),
                 StatusCode::kFailedPrecondition, "has not committed to");
 }
