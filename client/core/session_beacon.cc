@@ -16,6 +16,10 @@ void SessionMachine::OnBeaconQuestion(const wire::SecureRequest& question, const
     return Note("secure_question_ignored", std::move(fields));
   StatusOr<Bytes> answer = options_.secure ? AnswerBeacon(question, work)
                                            : StatusOr<Bytes>(FailedPrecondition("this site has no signing key"));
+  // Nothing to answer, and nothing that ends the task: the site has no part in this attempt, or another one under its
+  // number, as when a coordinator was put back to an older state.  It will begin the next.
+  if (answer.status().code() == StatusCode::kFailedPrecondition)
+    return NoteRefusal(question.task, question.session, answer.status());
   if (!answer.ok()) return RefuseSum(question.task, question.session, answer.status());
   Note("beacon", std::move(fields));
   if (question.stage == SecureStage::kBeacon) return;

@@ -126,6 +126,17 @@ TEST_F(SiteOfABeacon, IgnoresWhatAnOlderAttemptAsks) {
   EXPECT_THAT(lines, Not(HasSubstr("send")));
 }
 
+TEST_F(SiteOfABeacon, DoesNotAnswerForABeaconThatItHasNoPartInAndKeepsItsUpdate) {
+  Commit();
+  terms_.attempt = 5;  // it has not committed to
+  std::string lines = Ask(SecureStage::kReveal);
+  EXPECT_THAT(lines, HasSubstr("report secure_refused"));
+  EXPECT_THAT(lines, HasSubstr("has not committed to"));
+  EXPECT_THAT(lines, Not(HasSubstr("send")));
+  lines = Ask(SecureStage::kCommit);
+  EXPECT_THAT(lines, HasSubstr("send SecureAnswer")) << "it answers the next attempt";
+}
+
 TEST_F(SiteOfABeacon, SaysNoNonceForAListThatItsRosterOrConfigurationDoesNotBear) {
   Commit();
   terms_.configuration = Sha256Of("another job");

@@ -35,6 +35,7 @@ std::vector<SiteMessage> SiteMessages() {
           EvaluationReport{kTask, kMetrics},
           TaskFailed{kTask, StatusCode::kStorage, "disk full"},
           SecureAnswer{kTask, 0, SecureStage::kReady, {}},
+          SecureAnswer{kTask, 1, SecureStage::kReveal, {9}},
           SecureAnswer{kTask, 3, SecureStage::kVector, {1, 2, 255}, Manifest(kChunkBytes + 1)}};
 }
 
@@ -48,7 +49,8 @@ std::vector<CoordinatorMessage> CoordinatorMessages() {
           JobEnded{JobId("j"), StatusCode::kCancelled, "aborted by admin"},
           Refusal{StatusCode::kFailedPrecondition, "too old"},
           SecureRequest{kTask, 1, SecureStage::kKeys, {7, 0}},
-          SecureRequest{kTask, 2, SecureStage::kAbort, {}}};
+          SecureRequest{kTask, 2, SecureStage::kAbort, {}},
+          SecureRequest{kTask, 1, SecureStage::kBeacon, {7}}};
 }
 
 std::vector<WorkerMessage> WorkerMessages() {

@@ -78,6 +78,17 @@ TEST(VersionsTest, GreetingsOfALaterMinorVersionAreReadAsFarAsTheyAreKnown) {
   EXPECT_EQ(CommonMinor(0), 0u);
 }
 
+TEST(VersionsTest, StagesOfABeaconAreUnknownBeforeMinorVersionThree) {
+  for (const SecureStage stage : {SecureStage::kCommit, SecureStage::kReveal, SecureStage::kBeacon}) {
+    const SiteMessage answer = SecureAnswer{.stage = stage};
+    const CoordinatorMessage question = SecureRequest{.stage = stage};
+    EXPECT_TRUE(DecodeSiteMessage(Encode(answer, 3), 3).ok());
+    EXPECT_TRUE(DecodeCoordinatorMessage(Encode(question, 3), 3).ok());
+    EXPECT_EQ(DecodeSiteMessage(Encode(answer, 2), 2).status().code(), StatusCode::kDataLoss);
+    EXPECT_EQ(DecodeCoordinatorMessage(Encode(question, 2), 2).status().code(), StatusCode::kDataLoss);
+  }
+}
+
 TEST(VersionsTest, AHelloOfAnotherMajorVersionIsReadAsFarAsItsNumbers) {
   const auto decoded = DecodeSiteMessage(Hex("00 02000000 05000000 ffffffffffff"));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
