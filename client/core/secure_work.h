@@ -32,8 +32,7 @@ struct SecureWork {
   std::uint32_t min_cohort = 3;
   double share = 1;  // the site's weight, in (0, 1]
   std::optional<SitePrivacyWork> privacy{};
-  std::optional<secagg::Beacon>
-      beacon{};  // the newest that this site has part in for the round, or for the job's groups
+  std::optional<secagg::Beacon> beacon{};    // the newest that this site has part in, for the round or the job's groups
   std::optional<secagg::Grouping> groups{};  // the site is summed with its group of the beacon's sites, and no others
   // A sum about which nothing is asked for so long is given up, and its keys are wiped; whole seconds.
   Duration silence_max = std::chrono::hours(2);

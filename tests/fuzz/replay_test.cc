@@ -97,10 +97,12 @@ TEST(SessionOrders, NoiseRunsTasksTellsOutcomesAndEntersSecureSums) {
     all.tasks_run += one.tasks_run;
     all.outcomes_told += one.outcomes_told;
     all.questions_answered += one.questions_answered;
+    all.nonces_said += one.nonces_said;
   }
   EXPECT_GT(all.tasks_run, 300u);
   EXPECT_GT(all.outcomes_told, 100u);
   EXPECT_GT(all.questions_answered, 20u);
+  EXPECT_GT(all.nonces_said, 5u);
 }
 
 TEST(SecureSumOrders, NoiseSumsSometimesAndIsRefusedSometimes) {

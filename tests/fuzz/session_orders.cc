@@ -2,8 +2,10 @@
 
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "client/core/session_machine.h"
+#include "privacy/secagg/beacon_part.h"
 #include "privacy/secagg/message_lists.h"
 #include "real_rounds.h"
 #include "target.h"
@@ -30,8 +32,11 @@ class SessionOrders {
     SecureParty party{
         .name = SiteName("a"), .signing = crypto::SigningKey::Generate(keys), .roster = {}, .entropy = &entropy_};
     party.roster[party.name] = party.signing.public_key();
-    for (const char* other : {"b", "c"})
-      party.roster[SiteName(other)] = crypto::SigningKey::Generate(keys).public_key();
+    keys_.push_back(party.signing);
+    for (const char* other : {"b", "c"}) {
+      keys_.push_back(crypto::SigningKey::Generate(keys));
+      party.roster[SiteName(other)] = keys_.back().public_key();
+    }
     options_.secure = std::make_shared<const SecureParty>(std::move(party));
     if (choices_->OneIn(2)) options_.consent = SessionOptions::Consent::kAsk;
     if (choices_->OneIn(4)) options_.when_done = SessionOptions::WhenDone::kExit;
@@ -49,6 +54,8 @@ class SessionOrders {
   }
 
  private:
+  using BeaconKey = std::tuple<JobId, Round, std::uint32_t>;  // and the attempt
+
   // The client dies and comes back with what it had persisted.
   void Boot() {
     machine_.emplace(persisted_, options_);
@@ -76,6 +83,31 @@ class SessionOrders {
     Bytes body = *real[choices_->Below(real.size())];
     if (!body.empty() && choices_->OneIn(3)) body[choices_->Below(body.size())] ^= 1 << choices_->Below(8);
     return body;
+  }
+
+  // What an honest coordinator relays of a beacon, as far as this site has had its say, sometimes bent.
+  Bytes BeaconBody(const wire::TaskKey& task, std::uint32_t attempt, wire::SecureStage stage) {
+    secagg::BeaconTerms terms{
+        .job = task.job, .round = task.round, .attempt = attempt, .configuration = Sha256Of(kJobJson)};
+    secagg::BeaconNotice notice;
+    for (const char* name : {"a", "b", "c"}) {
+      terms.sites.push_back({SiteName(name), keys_[notice.sites.size()].public_key()});
+      notice.sites.emplace_back(name);
+    }
+    if (choices_->OneIn(20)) notice.sites.pop_back();
+    if (stage == wire::SecureStage::kCommit) return secagg::Encode(notice);
+    const BeaconKey key(task.job, task.round, attempt);
+    const auto nonce = nonces_.find(key);
+    const auto commitment = commitments_.find(key);
+    notice.nonces = {nonce == nonces_.end() ? secagg::BeaconNonce{} : nonce->second, {2}, {3}};
+    if (choices_->OneIn(20)) notice.nonces[1][0] = 9;
+    notice.commitments = {commitment == commitments_.end() ? secagg::BeaconCommitment{} : commitment->second};
+    for (std::size_t i = 1; i < 3; ++i)
+      notice.commitments.push_back(
+          secagg::CommitTo(secagg::ContextOf(terms), terms.sites[i].name, notice.nonces[i], keys_[i]));
+    if (notice.sites.size() < 3) notice.commitments.pop_back(), notice.nonces.pop_back();
+    if (stage == wire::SecureStage::kReveal) notice.nonces.clear();
+    return secagg::Encode(notice);
   }
 
   wire::CoordinatorMessage AnyMessage() {
@@ -198,10 +230,30 @@ class SessionOrders {
     const auto* answer = std::get_if<wire::SecureAnswer>(&message);
     if (answer == nullptr || answer->stage == wire::SecureStage::kReady) return;
     ++outcome_.questions_answered;
+    if (wire::IsBeaconStage(answer->stage)) return HearOfBeacon(*answer);
     if (answer->stage != wire::SecureStage::kRelease) return;
     Require(persisted_.HasReleased(answer->task.job, answer->task.round), "shares are persisted before they are said");
     const auto [first, is_first] = released_.try_emplace({answer->task.job, answer->task.round}, answer->body);
     Require(is_first || first->second == answer->body, "a round's shares are said in one version only");
+  }
+
+  void HearOfBeacon(const wire::SecureAnswer& answer) {
+    const std::tuple key(answer.task.job, answer.task.round, answer.session);
+    const std::optional<secagg::BeaconPart> part = persisted_.BeaconPartOf(answer.task.job);
+    Require(part && part->round == answer.task.round && part->attempt == answer.session,
+            "a part in a beacon is persisted before it is said");
+    if (answer.stage == wire::SecureStage::kCommit) {
+      commitments_[key] = secagg::DecodeBeaconCommitment(answer.body).value();
+      return;
+    }
+    Require(part->commitments.has_value() && part->revealed <= secagg::kBeaconTriesMax,
+            "against which commitments a nonce is said is persisted, and it is not said too often");
+    const secagg::BeaconNonce nonce = secagg::DecodeBeaconNonce(answer.body).value();
+    const auto [first, is_first] = nonces_said_.try_emplace(key, nonce, *part->commitments);
+    Require(is_first || first->second == std::pair(nonce, *part->commitments),
+            "a nonce is said in one version, against one list of commitments");
+    nonces_[key] = nonce;
+    ++outcome_.nonces_said;
   }
 
   void Transfer(TransferId transfer) { transfers_ = static_cast<std::uint64_t>(transfer), in_flight_ = true; }
@@ -212,6 +264,10 @@ class SessionOrders {
   Instant now_{};
   std::optional<SessionMachine> machine_;
   SessionState persisted_;
+  std::vector<crypto::SigningKey> keys_;  // of a, b, c
+  std::map<BeaconKey, secagg::BeaconCommitment> commitments_;
+  std::map<BeaconKey, secagg::BeaconNonce> nonces_;
+  std::map<BeaconKey, std::pair<secagg::BeaconNonce, Digest>> nonces_said_;
   std::vector<wire::TaskKey> given_;
   std::optional<wire::TaskKey> running_, asked_;
   std::map<std::pair<JobId, Round>, Bytes> released_;

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "comm/base/file.h"
 #include "comm/base/rng.h"
 #include "comm/tensor/safetensors.h"
 #include "tests/testing/local_federation.h"
+#include "tests/testing/run_program.h"
 
 namespace consilium {
 namespace {

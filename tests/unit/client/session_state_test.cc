@@ -21,6 +21,16 @@ SessionState Rich() {
   state.Add({validation, Evaluated{{{"dice", 0.25}}}});
   state.Add({Key(0, 0, wire::TaskKind::kStatistics), Trained{Blob("statistics"), 1, {}}});
   state.Add({Key(5), GaveUp{StatusCode::kStorage, "disk full"}});
+  SecureWork work{.model = Sha256Of("model"), .elements = 4};
+  work.beacon = secagg::Beacon{{SiteName("a"), SiteName("b")}, Sha256Of("beacon")};
+  state.Add({Key(6), Trained{Blob("summed"), 1, {}, work}});
+  state.SetBeaconPart(JobId("trial"), {.round = Round{6},
+                                       .attempt = 2,
+                                       .revealed = 1,
+                                       .context = Sha256Of("terms"),
+                                       .nonce = {1, 2, 3},
+                                       .commitments = Sha256Of("list")});
+  state.SetBeaconPart(JobId("other"), {.round = Round{1}, .attempt = 1});
   return state;
 }
 

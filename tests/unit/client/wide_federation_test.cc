@@ -83,6 +83,16 @@ TEST(WideFederation, BeginsAnotherBeaconWhenTheCoordinatorDiesInTheMiddleOfOne) 
   EXPECT_EQ(records.agreed, 1u);
 }
 
+TEST(WideFederation, WithNoiseForWholeSitesChargesEachSiteOnce) {
+  FederationOptions options = Seventy();
+  options.site_privacy = R"({"epsilon": 900, "clip": 0.5, "noise_multiplier": 0.5, "accept_noise": true})";
+  const FederationOutcome outcome = RunFederation(options);
+  ASSERT_TRUE(outcome.finished) << outcome.end;
+  EXPECT_EQ(outcome.sums, 1u);
+  ASSERT_EQ(outcome.charges.size(), 70u);
+  for (const auto& [site, charges] : outcome.charges) EXPECT_EQ(charges.size(), 1u) << site;
+}
+
 TEST(WideFederation, RefusesASumOfOtherSitesThanTheBeaconWasMadeOf) {
   FederationOptions options = Seventy();
   options.lie = [](const SiteName& to, wire::CoordinatorMessage& message) {

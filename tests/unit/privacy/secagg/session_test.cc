@@ -80,6 +80,23 @@ TEST(SecureSum, HoldsOnASparseGraphOfManySites) {
   EXPECT_TRUE(outcome.refusals.empty()) << outcome.refusals.begin()->second;
 }
 
+TEST(SecureSum, OnAGraphEndsBeforeASiteHasToRefuseWhenTooFewAreLeftAroundIt) {
+  for (const Until stage : {Until::kNothing, Until::kAdvert, Until::kShares, Until::kVector}) {
+    Cohort cohort(70, 16, 11);
+    const SessionShape shape = ShapeOf(cohort.terms).value();
+    std::map<Place, Until> until;  // of the neighbours of one site, of whom most others are no neighbours
+    const std::size_t too_many = shape.degree + 2 - shape.threshold;
+    for (std::size_t i = 0; i < too_many; ++i) until[shape.neighbours[20][i]] = stage;
+    const Outcome outcome = RunSession(cohort, until);
+    EXPECT_FALSE(outcome.sum);
+    EXPECT_NE(outcome.server.message().find("sites are left around '"), std::string::npos) << outcome.server;
+    EXPECT_TRUE(outcome.refusals.empty()) << outcome.refusals.begin()->second;
+    EXPECT_TRUE(outcome.released.empty());
+    until.erase(until.begin());
+    EXPECT_TRUE(RunSession(cohort, until).server.ok()) << "one more is enough";
+  }
+}
+
 TEST(SecureSum, AMaskedVectorSaysNothingWithoutTheOthers) {
   // Sites with vectors of zeros and of all ones send words that look alike: bits are half ones.
   for (const std::uint32_t fill : {0u, ~0u}) {
