@@ -127,7 +127,18 @@ class SessionOrders {
       case 5:
       case 6: {
         const auto stage = static_cast<wire::SecureStage>(choices_->Below(10));
-        return wire::SecureRequest{AnyTask(), static_cast<std::uint32_t>(choices_->Below(4)), stage, AnyBody(stage)};
+        wire::SecureRequest question{AnyTask(), static_cast<std::uint32_t>(choices_->Below(4)), stage, {}};
+        if (wire::IsBeaconStage(stage) && !choices_->OneIn(4)) {  // what comes next
+          question.session = 1;
+          const BeaconKey key(question.task.job, question.task.round, 1);
+          question.stage = nonces_.contains(key)        ? wire::SecureStage::kBeacon
+                           : commitments_.contains(key) ? wire::SecureStage::kReveal
+                                                        : wire::SecureStage::kCommit;
+        }
+        question.body = wire::IsBeaconStage(question.stage) && !choices_->OneIn(8)
+                            ? BeaconBody(question.task, question.session, question.stage)
+                            : AnyBody(question.stage);
+        return question;
       }
       default: {
         wire::Task task{AnyTask(), kJobJson, Blob(choices_->OneIn(3) ? "another model" : "model"),

@@ -3,59 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
-#include <optional>
-#include <set>
 
-#include "client/core/session_machine.h"
 #include "comm/base/rng.h"
 #include "coordinator/core/fold.h"
+#include "federation_parts.h"
 #include "privacy/private_sum/noisy_vector.h"
 #include "tests/unit/coordinator/round_audit.h"
 
 namespace consilium::client {
 namespace {
-
-namespace hub = coordinator;
-
-constexpr std::size_t kValues = 4;
-
-std::vector<float> Values(const std::string& bytes) {
-  std::vector<float> values(kValues);
-  std::memcpy(values.data(), bytes.data(), kValues * sizeof(float));
-  return values;
-}
-std::string BytesOf(const std::vector<float>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
-}
-wire::BlobManifest ManifestOf(const std::string& bytes) {
-  const Digest digest = Sha256Of(bytes);
-  return {digest, bytes.size(), {digest}};
-}
-
-struct Coordinator {
-  std::optional<hub::JobMachine> machine;
-  std::vector<Bytes> journal;           // disk
-  std::map<Digest, std::string> blobs;  // disk
-  std::deque<hub::Input> answers;       // of the shell's worker thread
-  std::multimap<Instant, std::uint64_t> timers;
-};
-
-struct Site {
-  std::optional<SessionMachine> machine;
-  std::string persisted;                     // disk
-  std::map<std::string, std::string> files;  // disk
-  std::map<Digest, std::string> blobs;       // disk
-  std::set<std::string> charges;             // disk: the account under privacy.sites
-  std::map<std::string, std::string> noisy;  // masked file -> the release that it is
-  std::deque<Input> answers;
-  std::optional<RunTask> running;
-  std::multimap<Instant, std::uint64_t> timers;
-  bool dialling = false, up = false, left = false;
-  std::deque<wire::CoordinatorMessage> inbox;
-  std::deque<wire::SiteMessage> outbox;
-  std::set<wire::TaskKey> remembered;  // outcomes that were ever persisted
-};
 
 class World {
  public:

@@ -1,16 +1,13 @@
 // Rounds of more than 64 sites, with the real machines of both sides: a beacon, a graph, a sum that the world checks
 // against the mean of what was trained.  Seventy sites make few scenarios affordable; the beacon's own machines are
 // tested apart (session_beacon_test, job_beacon_test).
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "federation_world.h"
-#include "privacy/secagg/beacon.h"
 
 namespace consilium::client {
 namespace {
 
-using ::testing::HasSubstr;
 using wire::SecureStage;
 
 FederationOptions Seventy() {
@@ -71,18 +68,6 @@ TEST(WideFederation, SurvivesKillsOfTheCoordinatorAndOfSitesInTheBeacon) {
   EXPECT_EQ(outcome.sessions, 1u);
 }
 
-TEST(WideFederation, BeginsAnotherBeaconWhenTheCoordinatorDiesInTheMiddleOfOne) {
-  FederationOptions options = Seventy();
-  Records records;
-  options.record = [&](const auto& record) { records.Count(record); };
-  options.restart_hub = [](const auto& record) { return std::holds_alternative<coordinator::BeaconOpened>(record); };
-  const FederationOutcome outcome = RunFederation(options);
-  ASSERT_TRUE(outcome.finished) << outcome.end;
-  EXPECT_EQ(outcome.sums, 1u);
-  EXPECT_EQ(records.opened, 2u);
-  EXPECT_EQ(records.agreed, 1u);
-}
-
 TEST(WideFederation, WithNoiseForWholeSitesChargesEachSiteOnce) {
   FederationOptions options = Seventy();
   options.site_privacy = R"({"epsilon": 900, "clip": 0.5, "noise_multiplier": 0.5, "accept_noise": true})";
@@ -91,19 +76,6 @@ TEST(WideFederation, WithNoiseForWholeSitesChargesEachSiteOnce) {
   EXPECT_EQ(outcome.sums, 1u);
   ASSERT_EQ(outcome.charges.size(), 70u);
   for (const auto& [site, charges] : outcome.charges) EXPECT_EQ(charges.size(), 1u) << site;
-}
-
-TEST(WideFederation, RefusesASumOfOtherSitesThanTheBeaconWasMadeOf) {
-  FederationOptions options = Seventy();
-  options.lie = [](const SiteName& to, wire::CoordinatorMessage& message) {
-    auto* question = std::get_if<wire::SecureRequest>(&message);
-    if (question == nullptr || question->stage != SecureStage::kBeacon || to.value() != "site-100") return;
-    question->stage = SecureStage::kAbort;  // it is never told the beacon
-  };
-  const FederationOutcome outcome = RunFederation(options);
-  ASSERT_TRUE(outcome.refusals.contains(SiteName("site-100"))) << outcome.end;
-  EXPECT_THAT(outcome.refusals.at(SiteName("site-100")).front(), HasSubstr("no beacon was agreed on"));
-  EXPECT_FALSE(outcome.released.contains(SiteName("site-100")));
 }
 
 }  // namespace
