@@ -152,7 +152,9 @@ TEST(SlidingWindowTest, LittleMemoryChangesNothingButHowManySlicesComeAtATime) {
       EXPECT_EQ(PredictLabels(prepared, Opinion, options).value(), labels);
       std::int64_t slabs = 0;
       ASSERT_TRUE(ForEachLogitSlab(prepared, Opinion, options, [&](const Tensor&) { return ++slabs, Status(); }).ok());
-      if (layout.shape[0] > 20 && tiles_at_once == 1) EXPECT_GT(slabs, 4);
+      if (layout.shape[0] > 20 && tiles_at_once == 1) {
+        EXPECT_GT(slabs, 4);
+      }
     }
   }
 }
