@@ -120,6 +120,7 @@ StatusOr<PreparedCase> PrepareCase(std::string id, const Image& image, const std
     prepared.class_locations = ClassLocations(prepared.labels, options.num_classes, options.seed);
   }
   const std::int64_t volume = VoxelCount(image.shape);
+  prepared.image.reserve(static_cast<std::size_t>(image.channels * VoxelCount(prepared.shape)));
   for (std::int64_t c = 0; c < image.channels; ++c) {
     std::vector<float> channel = CropArray(image.voxels.data() + c * volume, image.shape, box);
     const Normalization scheme =

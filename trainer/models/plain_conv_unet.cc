@@ -38,22 +38,12 @@ class PlainConvUNetImpl::Encoder final : public torch::nn::Module {
   std::vector<std::shared_ptr<ConvBlocks>> stages_;
 };
 
-PlainConvUNetImpl::PlainConvUNetImpl(UNetOptions options, std::uint64_t seed) : options_(std::move(options)) {
-  const Status valid = CheckOptions(options_);
-  CONSILIUM_CHECK(valid.ok(), valid.message());
-  encoder_ = register_module("encoder", std::make_shared<Encoder>(options_));
-  decoder_ = register_module("decoder", std::make_shared<UNetDecoder>(options_, kConvolutions));
+PlainConvUNetImpl::PlainConvUNetImpl(UNetOptions options, std::uint64_t seed) : EncoderDecoder(std::move(options)) {
+  encoder_ = register_module("encoder", std::make_shared<Encoder>(this->options()));
+  MakeDecoder(kConvolutions);
   InitializeHeNormal(*this, seed);
 }
 
-std::vector<Tensor> PlainConvUNetImpl::forward(Tensor x) {
-  const bool all = options_.deep_supervision && is_training();
-  return decoder_->forward(encoder_->forward(std::move(x)),
-                           all ? UNetDecoder::Outputs::kAll : UNetDecoder::Outputs::kFinest);
-}
-
-std::int64_t PlainConvUNetImpl::heads() const {
-  return options_.deep_supervision ? static_cast<std::int64_t>(options_.strides.size()) - 1 : 1;
-}
+std::vector<Tensor> PlainConvUNetImpl::forward(Tensor x) { return Decode(encoder_->forward(std::move(x))); }
 
 }  // namespace consilium::trainer

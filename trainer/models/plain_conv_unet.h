@@ -13,28 +13,19 @@
 
 #include <memory>
 
-#include "trainer/models/segmentation_model.h"
 #include "trainer/models/unet_blocks.h"
 
 namespace consilium::trainer {
 
-class PlainConvUNetImpl final : public SegmentationModel {
+class PlainConvUNetImpl final : public EncoderDecoder {
  public:
   // `options` must pass CheckOptions().  Weights are He-normal from `seed` (initialization.h), in f32 on the CPU.
   PlainConvUNetImpl(UNetOptions options, std::uint64_t seed);
-
   std::vector<torch::Tensor> forward(torch::Tensor x) override;
-  std::int64_t channels() const override { return options_.channels_in; }
-  std::int64_t classes() const override { return options_.classes; }
-  std::int64_t heads() const override;
-  std::vector<std::int64_t> divisor() const override { return DivisorOf(options_); }
-  const UNetOptions& options() const { return options_; }
 
  private:
   class Encoder;
-  UNetOptions options_;
   std::shared_ptr<Encoder> encoder_;
-  std::shared_ptr<UNetDecoder> decoder_;
 };
 TORCH_MODULE(PlainConvUNet);
 

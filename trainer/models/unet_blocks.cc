@@ -109,4 +109,22 @@ std::vector<Tensor> UNetDecoder::forward(const std::vector<Tensor>& skips, Outpu
   return logits;
 }
 
+EncoderDecoder::EncoderDecoder(UNetOptions options) : options_(std::move(options)) {
+  const Status valid = CheckOptions(options_);
+  CONSILIUM_CHECK(valid.ok(), valid.message());
+}
+
+void EncoderDecoder::MakeDecoder(std::int64_t convolutions) {
+  decoder_ = register_module("decoder", std::make_shared<UNetDecoder>(options_, convolutions));
+}
+
+std::vector<Tensor> EncoderDecoder::Decode(const std::vector<Tensor>& skips) {
+  const bool all = options_.deep_supervision && is_training();
+  return decoder_->forward(skips, all ? UNetDecoder::Outputs::kAll : UNetDecoder::Outputs::kFinest);
+}
+
+std::int64_t EncoderDecoder::heads() const {
+  return options_.deep_supervision ? static_cast<std::int64_t>(options_.strides.size()) - 1 : 1;
+}
+
 }  // namespace consilium::trainer

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "trainer/models/layer_traits.h"
+#include "trainer/models/segmentation_model.h"
 #include "trainer/models/unet_options.h"
 
 namespace consilium::trainer {
@@ -86,6 +87,27 @@ class UNetDecoder final : public torch::nn::Module {
   torch::nn::ModuleList stage_list_, upsampler_list_, head_list_;
   std::vector<std::shared_ptr<ConvBlocks>> stages_;
   std::vector<std::shared_ptr<Convolution>> upsamplers_, heads_;
+};
+
+// What nnU-Net's U-Nets have in common but their encoders: the options, and a decoder with its heads.
+class EncoderDecoder : public SegmentationModel {
+ public:
+  std::int64_t channels() const override { return options_.channels_in; }
+  std::int64_t classes() const override { return options_.classes; }
+  std::int64_t heads() const override;
+  std::vector<std::int64_t> divisor() const override { return DivisorOf(options_); }
+  const UNetOptions& options() const { return options_; }
+
+ protected:
+  // `options` must pass CheckOptions().
+  explicit EncoderDecoder(UNetOptions options);
+  void MakeDecoder(std::int64_t convolutions);
+  // `skips`: every encoder stage's output, full resolution first.
+  std::vector<torch::Tensor> Decode(const std::vector<torch::Tensor>& skips);
+
+ private:
+  UNetOptions options_;
+  std::shared_ptr<UNetDecoder> decoder_;
 };
 
 }  // namespace consilium::trainer

@@ -1,6 +1,3 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "comm/wire/capability.h"
 #include "comm/wire/secure_groups.h"
 #include "tests/unit/comm/wire/job_text.h"
