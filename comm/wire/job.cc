@@ -82,8 +82,9 @@ void ReadModel(ConfigReader& reader, ModelSpec* model) {
     model->base_features = model->features_max = 0;
     for (const char* decided : {"patch_size", "strides", "kernels"})
       if (reader.Has(decided))
-        return reader.Refuse(decided,
-                             "nothing here: it is what the plan decides (architecture: plain_unet or resenc_unet takes your own)");
+        return reader.Refuse(
+            decided,
+            "nothing here: it is what the plan decides (architecture: plain_unet or resenc_unet takes your own)");
   } else {
     reader.Require("patch_size");
   }

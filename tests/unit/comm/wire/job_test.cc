@@ -171,9 +171,10 @@ TEST(Job, EveryKeyOfTheResolvedJobChangesTheDigest) {
 TEST(Job, WhatThePlanKnowsAndThisBuildDoesNotIsRefusedByName) {
   for (const char* assignment :
        {"task=image_classification", "task=node_classification", "task=link_prediction", "task=graph_classification",
-        "data.configuration=3d_lowres", "data.configuration=3d_cascade_fullres", "train.precision=bfloat16", "train.precision=float16", "train.augmentation.spatial=true",
-        "train.augmentation.blur=true", "train.augmentation.low_resolution=true", "cluster.backend=mpi",
-        "cluster.min_ranks=2", "cluster.max_restarts=3", "cluster.checkpoint_every=10m", "federation.privacy.epsilon=8",
+        "data.configuration=3d_lowres", "data.configuration=3d_cascade_fullres", "train.precision=bfloat16",
+        "train.precision=float16", "train.augmentation.spatial=true", "train.augmentation.blur=true",
+        "train.augmentation.low_resolution=true", "cluster.backend=mpi", "cluster.min_ranks=2",
+        "cluster.max_restarts=3", "cluster.checkpoint_every=10m", "federation.privacy.epsilon=8",
         "simulation.clients=100"}) {
     const Status status = ErrorOf(assignment);
     EXPECT_EQ(status.code(), StatusCode::kUnimplemented) << assignment << ": " << status;

@@ -160,7 +160,7 @@ TEST(PreparedCaseTest, ACaseIsNormalisedAndThenResampledToTheSpacingOfTheNetwork
             ResampleImage(before.image, {.from = {6, 8, 10}, .to = {12, 16, 20}}, Interpolation::kCubic));
   EXPECT_EQ(prepared->labels, ResampleLabels(before.labels, {.from = {6, 8, 10}, .to = {12, 16, 20}}));
   for (const std::uint32_t at : prepared->class_locations[0]) ASSERT_EQ(prepared->labels[at], 1) << "of the new grid";
-  EXPECT_EQ(prepared->class_locations[0].size(), 4U * 8 * 8 - 8) << "at the corners the mask is 0.75^3, less than one half";
+  EXPECT_EQ(prepared->class_locations[0].size(), 4U * 8 * 8 - 8) << "at the corners the mask is 0.75^3, below a half";
   const ResampleGrid back = GridToSource(*prepared);
   EXPECT_EQ(RestoreGrid(*prepared, ResampleLabels(prepared->labels, back)).labels, BrightLabels(image).labels);
 }

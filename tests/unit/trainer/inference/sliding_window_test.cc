@@ -153,7 +153,7 @@ TEST(SlidingWindowTest, LittleMemoryChangesNothingButHowManySlicesComeAtATime) {
       std::int64_t slabs = 0;
       ASSERT_TRUE(ForEachLogitSlab(prepared, Opinion, options, [&](const Tensor&) { return ++slabs, Status(); }).ok());
       if (layout.shape[0] > 20 && tiles_at_once == 1) {
-        EXPECT_GT(slabs, 4);
+        EXPECT_GE(slabs, 4);
       }
     }
   }
@@ -162,6 +162,7 @@ TEST(SlidingWindowTest, LittleMemoryChangesNothingButHowManySlicesComeAtATime) {
 TEST(SlidingWindowTest, LogitsAndNotLabelsAreTakenToTheGridOfTheScan) {
   datasets::PreparedCase prepared = CaseOf(1, {12, 9, 10});
   prepared.cropped_shape = {18, 7, 15};
+  prepared.geometry.spacing = {12.0 / 18, 9.0 / 7, 10.0 / 15};
   SlidingWindowOptions options = OptionsFor({4, 6, 8});
   options.tiles_at_once = 1;
   const Tensor logits = SlidingWindowLogits(prepared, Opinion, options).value();

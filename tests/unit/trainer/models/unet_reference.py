@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """An independent reference of nnU-Net's two U-Nets and its loss: writes unet_goldens.json beside itself.
 
-Needs PyTorch (Debian: python3-torch). Written from the published description with torch.nn's own modules, and nothing of
-the C++ code in it. Weights are a function of the tensor's name, so that none have to be stored.
+Needs PyTorch (Debian: python3-torch). Written from the published description with torch.nn's own modules, and nothing
+of the C++ code in it. Weights are a function of the tensor's name, so that none have to be stored.
 """
 import json
 import math
