@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string predictions, labels, output, apply;
-  bool learn = false;
+  bool learn = false, allow_missing = false;
 };
 
 std::string LabelsText(const KeepLargest& step) {
@@ -31,7 +31,10 @@ std::string Rounded(double value) {
 Status Learn(const Options& options, bool json_wanted) {
   if (options.labels.empty()) return InvalidArgument("--learn needs --labels, the true labels of the predicted cases");
   ASSIGN_OR_RETURN(const LearnedPostprocessing learned,
-                   LearnPostprocessing({.predictions = options.predictions, .labels = options.labels}));
+                   LearnPostprocessing(
+                       {.predictions = options.predictions,
+                        .labels = options.labels,
+                        .missing = options.allow_missing ? MissingPredictions::kSkip : MissingPredictions::kRefuse}));
   for (const TriedStep& tried : learned.tried)
     std::cerr << "  largest part of " << LabelsText(tried.step) << ": Dice " << Rounded(tried.dice_before) << " -> "
               << Rounded(tried.dice_after) << (tried.accepted ? ", kept\n" : ", not worth it\n");
@@ -72,6 +75,7 @@ int PostprocessVerb(const Arguments& arguments) {
   command.Option("--apply", &options.apply, "postprocessing.json that --learn wrote");
   command.Option("--predictions", &options.predictions, "folder of predicted label files", /*required=*/true);
   command.Option("--labels", &options.labels, "with --learn: folder of true label files, named alike");
+  command.Flag("--allow-missing", &options.allow_missing, "with --learn: leave out labels that were not predicted");
   command.Option(
       "--output,-o", &options.output,
       "with --learn: file to write, default postprocessing.json beside the predictions; with --apply: folder");
