@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "comm/base/status.h"
+#include "datasets/sampling/resolution.h"
 #include "datasets/sampling/vector_math.h"
 
 namespace consilium::datasets {
@@ -12,6 +13,9 @@ namespace {
 // nnU-Net's defaults: the gate of each transform (one draw a sample) and the range of its parameter.
 constexpr double kNoiseProbability = 0.1, kNoiseStandardDeviationMax = 0.1;
 constexpr double kBrightnessProbability = 0.15, kContrastProbability = 0.15, kFactorLow = 0.75, kFactorHigh = 1.25;
+constexpr double kBlurProbability = 0.2, kBlurLow = 0.5, kBlurHigh = 1;  // voxels
+constexpr double kLowResolutionProbability = 0.25, kCoarsest = 0.5;
+constexpr double kChannelProbability = 0.5;  // of blur and low resolution, once they come
 constexpr double kInvertedGammaProbability = 0.1, kGammaProbability = 0.3, kGammaLow = 0.7, kGammaHigh = 1.5;
 
 // Sums run in eight fixed lanes: the compiler may use any vector width, the result is the same.
@@ -137,28 +141,42 @@ void Mirror(std::span<float> image, std::span<std::int16_t> labels, const std::a
   MirrorVolume(labels.data(), patch, axes);
 }
 
-void AugmentIntensity(std::span<float> image, std::int64_t channels, Rng& rng) {
-  CONSILIUM_CHECK(channels > 0 && image.size() % static_cast<std::size_t>(channels) == 0, image.size(), " / ",
-                  channels);
-  const std::size_t voxels = image.size() / static_cast<std::size_t>(channels);
+void AugmentIntensity(std::span<float> image, const IntensityPatch& patch, const AugmentationOptions& options,
+                      Rng& rng) {
+  const auto voxels = static_cast<std::size_t>(VoxelCount(patch.shape));
+  CONSILIUM_CHECK(patch.channels > 0 && image.size() == voxels * static_cast<std::size_t>(patch.channels), image.size(),
+                  " / ", patch.channels);
+  ResolutionFilter filter;
   const auto for_each_channel = [&](auto&& transform) {
     for (std::size_t begin = 0; begin < image.size(); begin += voxels) transform(image.subspan(begin, voxels));
   };
-  if (rng.Bernoulli(kNoiseProbability)) {
+  if (options.intensity && rng.Bernoulli(kNoiseProbability)) {
     const auto deviation = static_cast<float>(rng.Uniform(0, kNoiseStandardDeviationMax));
     const std::uint64_t seed = rng.NextU64(), stream = rng.NextU64();
     AddGaussianNoise(image, deviation, seed, stream);
   }
-  if (rng.Bernoulli(kBrightnessProbability))
+  if (options.blur && rng.Bernoulli(kBlurProbability))
+    for_each_channel([&](auto channel) {
+      if (!rng.Bernoulli(kChannelProbability)) return;
+      std::array<float, 3> deviations;
+      for (float& deviation : deviations) deviation = static_cast<float>(rng.Uniform(kBlurLow, kBlurHigh));
+      filter.Blur(channel, patch.shape, deviations);
+    });
+  if (options.intensity && rng.Bernoulli(kBrightnessProbability))
     for_each_channel(
         [&](auto channel) { MultiplyBrightness(channel, DrawFactorAroundOne(rng, kFactorLow, kFactorHigh)); });
-  if (rng.Bernoulli(kContrastProbability))
+  if (options.intensity && rng.Bernoulli(kContrastProbability))
     for_each_channel([&](auto channel) { ScaleContrast(channel, DrawFactorAroundOne(rng, kFactorLow, kFactorHigh)); });
-  if (rng.Bernoulli(kInvertedGammaProbability))
+  if (options.low_resolution && rng.Bernoulli(kLowResolutionProbability))
+    for_each_channel([&](auto channel) {
+      if (!rng.Bernoulli(kChannelProbability)) return;
+      filter.Coarsen(channel, patch.shape, rng.Uniform(kCoarsest, 1.0), {patch.slices_apart, false, false});
+    });
+  if (options.intensity && rng.Bernoulli(kInvertedGammaProbability))
     for_each_channel([&](auto channel) {
       ApplyGamma(channel, DrawFactorAroundOne(rng, kGammaLow, kGammaHigh), GammaSide::kInverted);
     });
-  if (rng.Bernoulli(kGammaProbability))
+  if (options.intensity && rng.Bernoulli(kGammaProbability))
     for_each_channel([&](auto channel) {
       ApplyGamma(channel, DrawFactorAroundOne(rng, kGammaLow, kGammaHigh), GammaSide::kBright);
     });

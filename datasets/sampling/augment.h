@@ -1,6 +1,7 @@
 // Training-time augmentation of one patch, after nnU-Net's default recipe (Isensee et al., Nature Methods 18, 2021;
-// batchgeneratorsv2): Gaussian noise, brightness, contrast, gamma on the inverted image, gamma, mirroring, in that
-// order. Probabilities and ranges are upstream's and stand in augment.cc in one table.
+// batchgeneratorsv2): rotation and scaling (spatial.h), Gaussian noise, blur, brightness, contrast, low resolution
+// (resolution.h), gamma on the inverted image, gamma, mirroring, in that order.  Probabilities and ranges are
+// upstream's and stand in spatial.cc and augment.cc in one table each.
 //
 // Each transform is a plain function of its parameters; AugmentIntensity() and DrawMirror() draw the parameters.
 // "Channel" below is one channel's voxels of a patch, contiguous, f32.  Nothing here allocates or locks: thread-safe on
@@ -12,13 +13,17 @@
 #include <span>
 
 #include "comm/base/rng.h"
+#include "datasets/image/volume.h"
 
 namespace consilium::datasets {
 
-// Both off for validation.
+// All off for validation.
 struct AugmentationOptions {
-  bool mirror = false;     // every patch axis with probability 1/2, image and labels together
-  bool intensity = false;  // noise, brightness, contrast, gamma
+  bool mirror = false;          // every patch axis with probability 1/2, image and labels together
+  bool intensity = false;       // noise, brightness, contrast, gamma
+  bool spatial = false;         // rotation and scaling, image and labels together
+  bool blur = false;            // Gaussian
+  bool low_resolution = false;  // fewer voxels, and back
 };
 
 // x + std * N(0, 1), independent for each voxel.  The noise is a function of (seed, stream) alone.
@@ -42,8 +47,16 @@ using MirrorAxes = std::array<bool, 3>;
 void Mirror(std::span<float> image, std::span<std::int16_t> labels, const std::array<std::int64_t, 3>& patch,
             MirrorAxes axes);
 
-// Draws gates and parameters from `rng` and applies the intensity transforms to `image` [channels, voxels].
-void AugmentIntensity(std::span<float> image, std::int64_t channels, Rng& rng);
+// Of the patch whose voxels are to be changed.
+struct IntensityPatch {
+  Shape3 shape{};
+  std::int64_t channels = 1;
+  bool slices_apart = false;  // thick slices: low resolution acts within them (SpatialRange::in_plane)
+};
+// Draws gates and parameters from `rng` and applies what `options` has of noise, blur, brightness, contrast, low
+// resolution and gamma to `image` [channels, patch].
+void AugmentIntensity(std::span<float> image, const IntensityPatch& patch, const AugmentationOptions& options,
+                      Rng& rng);
 
 // Each axis with probability 1/2.  Three draws whatever the patch's dimension.
 MirrorAxes DrawMirror(Rng& rng);

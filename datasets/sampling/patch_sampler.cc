@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "comm/base/digest.h"
 #include "comm/base/rng.h"
@@ -48,6 +49,8 @@ PatchSampler::PatchSampler(std::span<const PreparedCase> cases, SamplerOptions o
   CONSILIUM_CHECK(options_.batch_size >= 1, options_.batch_size);
   std::copy(options_.patch_size.begin(), options_.patch_size.end(), patch_.end() - options_.patch_size.size());
   CONSILIUM_CHECK(std::ranges::min(patch_) >= 1, "patch ", patch_[0], "x", patch_[1], "x", patch_[2]);
+  range_ = SpatialRangeOf(patch_, static_cast<int>(options_.patch_size.size()));
+  window_ = options_.augmentation.spatial ? range_.window : patch_;
   channels_ = cases_.front().channels;
   for (const PreparedCase& one : cases_) {
     CONSILIUM_CHECK(one.channels == channels_, one.id, " has ", one.channels, " channels, the first case ", channels_);
@@ -72,10 +75,14 @@ PatchSampler::Placement PatchSampler::PlaceInCase(std::int64_t step, std::int64_
 
 PatchSampler::Placement PatchSampler::PlaceWithin(std::int64_t case_index, Focus focus, Rng& rng) const {
   Placement placement{.case_index = case_index, .begin = {}, .forced_class = 0};
+  // The patch is in the middle of the window that is placed.
+  const auto in_window = [&](int axis, std::int64_t window_begin) {
+    return window_begin + (window_[axis] - patch_[axis]) / 2;
+  };
   const PreparedCase& chosen = cases_[static_cast<std::size_t>(case_index)];
 
   std::array<AxisBounds, 3> bounds;
-  for (int axis = 0; axis < 3; ++axis) bounds[axis] = PatchBounds(chosen.shape[axis], patch_[axis], patch_[axis]);
+  for (int axis = 0; axis < 3; ++axis) bounds[axis] = PatchBounds(chosen.shape[axis], window_[axis], patch_[axis]);
 
   const auto& locations = chosen.class_locations;
   const auto present = std::ranges::count_if(locations, [](const auto& of_class) { return !of_class.empty(); });
@@ -86,14 +93,14 @@ PatchSampler::Placement PatchSampler::PlaceWithin(std::int64_t case_index, Focus
     placement.forced_class = static_cast<std::int64_t>(at) + 1;
     std::int64_t flat = locations[at][rng.Below(locations[at].size())];
     for (int axis = 2; axis >= 0; --axis) {
-      placement.begin[axis] = PatchAround(flat % chosen.shape[axis], patch_[axis], bounds[axis]);
+      placement.begin[axis] = in_window(axis, PatchAround(flat % chosen.shape[axis], window_[axis], bounds[axis]));
       flat /= chosen.shape[axis];
     }
     return placement;
   }
   for (int axis = 0; axis < 3; ++axis) {
     const auto width = static_cast<std::uint64_t>(bounds[axis].high - bounds[axis].low + 1);
-    placement.begin[axis] = bounds[axis].low + static_cast<std::int64_t>(rng.Below(width));
+    placement.begin[axis] = in_window(axis, bounds[axis].low + static_cast<std::int64_t>(rng.Below(width)));
   }
   return placement;
 }
@@ -117,6 +124,35 @@ std::uint64_t PatchSampler::NameOf(std::int64_t case_index) const {
   return name;
 }
 
+void PatchSampler::Crop(const PreparedCase& chosen, const Placement& placement, std::span<float> image,
+                        std::span<std::int16_t> labels) const {
+  const std::size_t voxels = labels.size();
+  std::fill(image.begin(), image.end(), 0.0f);
+  for (std::int64_t channel = 0; channel < channels_; ++channel)
+    CopyWindow(chosen.image.data() + static_cast<std::size_t>(channel) * Voxels(chosen.shape), chosen.shape,
+               placement.begin, patch_, image.data() + static_cast<std::size_t>(channel) * voxels,
+               [](const float* from, std::int64_t count, float* to) { std::copy_n(from, count, to); });
+  // Padding is -1 (outside), which ends as background; both happen here at once.
+  std::fill(labels.begin(), labels.end(), std::int16_t{0});
+  CopyWindow(chosen.labels.data(), chosen.shape, placement.begin, patch_, labels.data(),
+             [](const std::int16_t* from, std::int64_t count, std::int16_t* to) {
+               for (std::int64_t i = 0; i < count; ++i) to[i] = std::max<std::int16_t>(from[i], 0);
+             });
+}
+
+void PatchSampler::Transform(const PreparedCase& chosen, const Placement& placement, const Matrix3& matrix,
+                             std::span<float> image, std::span<std::int16_t> labels) const {
+  const std::size_t voxels = labels.size(), volume = Voxels(chosen.shape);
+  Resampling resampling{.matrix = matrix};
+  for (std::size_t axis = 0; axis < 3; ++axis)
+    resampling.centre[axis] = static_cast<double>(placement.begin[axis]) + (static_cast<double>(patch_[axis]) - 1) / 2;
+  for (std::size_t channel = 0; channel < static_cast<std::size_t>(channels_); ++channel)
+    ResamplePatch(std::span(chosen.image).subspan(channel * volume, volume), chosen.shape, resampling, patch_,
+                  image.subspan(channel * voxels, voxels));
+  ResamplePatch(chosen.labels, chosen.shape, resampling, patch_, labels);
+  for (std::int16_t& label : labels) label = std::max<std::int16_t>(label, 0);
+}
+
 void PatchSampler::Fill(const Placement& placement, Rng rng, std::span<float> image,
                         std::span<std::int16_t> labels) const {
   const auto voxels = static_cast<std::size_t>(patch_voxels());
@@ -124,19 +160,12 @@ void PatchSampler::Fill(const Placement& placement, Rng rng, std::span<float> im
                   "buffers of ", image.size(), " and ", labels.size(), " for a patch of ", voxels, " voxels");
   const PreparedCase& chosen = cases_[static_cast<std::size_t>(placement.case_index)];
 
-  std::fill(image.begin(), image.end(), 0.0f);
-  for (std::int64_t channel = 0; channel < channels_; ++channel)
-    CopyWindow(chosen.image.data() + static_cast<std::size_t>(channel) * Voxels(chosen.shape), chosen.shape,
-               placement.begin, patch_, image.data() + static_cast<std::size_t>(channel) * voxels,
-               [](const float* from, std::int64_t count, float* to) { std::copy_n(from, count, to); });
-  // Padding is -1 (outside), which ends as background; without a spatial transform both happen here at once.
-  std::fill(labels.begin(), labels.end(), std::int16_t{0});
-  CopyWindow(chosen.labels.data(), chosen.shape, placement.begin, patch_, labels.data(),
-             [](const std::int16_t* from, std::int64_t count, std::int16_t* to) {
-               for (std::int64_t i = 0; i < count; ++i) to[i] = std::max<std::int16_t>(from[i], 0);
-             });
-
-  if (options_.augmentation.intensity) AugmentIntensity(image, channels_, rng);
+  const std::optional<Matrix3> matrix = options_.augmentation.spatial ? DrawSpatial(range_, rng) : std::nullopt;
+  if (matrix)
+    Transform(chosen, placement, *matrix, image, labels);
+  else
+    Crop(chosen, placement, image, labels);
+  AugmentIntensity(image, {patch_, channels_, range_.in_plane}, options_.augmentation, rng);
   // A slice has one z, which mirrors onto itself.
   if (options_.augmentation.mirror) Mirror(image, labels, patch_, DrawMirror(rng));
 }

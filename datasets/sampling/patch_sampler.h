@@ -16,6 +16,7 @@
 
 #include "datasets/preprocess/prepared_case.h"
 #include "datasets/sampling/augment.h"
+#include "datasets/sampling/spatial.h"
 
 namespace consilium::datasets {
 
@@ -43,7 +44,8 @@ class PatchSampler {
   void SampleCase(std::int64_t step, std::int64_t case_index, std::span<float> image,
                   std::span<std::int16_t> labels) const;
 
-  // What Sample() will read: which case, and the patch's first voxel (may lie outside the case).
+  // What Sample() will read: which case, and the patch's first voxel (may lie outside the case), if it is neither
+  // turned nor scaled; both happen around its middle.
   struct Placement {
     std::int64_t case_index;
     std::array<std::int64_t, 3> begin;  // z, y, x
@@ -61,11 +63,17 @@ class PatchSampler {
   Placement PlaceWithin(std::int64_t case_index, Focus focus, Rng& rng) const;
   // `rng`: of the augmentation.
   void Fill(const Placement& placement, Rng rng, std::span<float> image, std::span<std::int16_t> labels) const;
+  void Crop(const PreparedCase& chosen, const Placement& placement, std::span<float> image,
+            std::span<std::int16_t> labels) const;
+  void Transform(const PreparedCase& chosen, const Placement& placement, const Matrix3& matrix, std::span<float> image,
+                 std::span<std::int16_t> labels) const;
   std::uint64_t NameOf(std::int64_t case_index) const;  // a number made of the case's id
 
   std::span<const PreparedCase> cases_;
   SamplerOptions options_;
   std::array<std::int64_t, 3> patch_;  // a slice has z = 1
+  SpatialRange range_;
+  std::array<std::int64_t, 3> window_{};  // that is placed; the patch is in its middle
   std::int64_t channels_;
 };
 

@@ -224,7 +224,7 @@ TEST(IntensityGates, FireAsOftenAsTheRecipeSays) {
   for (int i = 0; i < kSamples; ++i) {
     const auto augmented = [&](std::vector<float> image) {
       Rng rng(123, static_cast<std::uint64_t>(i));
-      AugmentIntensity(image, 1, rng);
+      AugmentIntensity(image, {.shape = {1, 1, static_cast<std::int64_t>(image.size())}}, {.intensity = true}, rng);
       return image;
     };
     const auto of_constant = augmented(constant);
@@ -271,7 +271,7 @@ TEST(IntensityGates, ASampleWithOneTransformIsThatTransformAlone) {
       if (!alone) continue;
       std::vector<float> augmented = original;
       Rng fresh(21, stream);
-      AugmentIntensity(augmented, 1, fresh);
+      AugmentIntensity(augmented, {.shape = {4, 4, 4}}, {.intensity = true}, fresh);
       EXPECT_EQ(augmented, expected) << "transform " << only << ", stream " << stream;
       ++checked[only];
     }
@@ -284,7 +284,7 @@ TEST(IntensityGates, EveryChannelGetsItsOwnFactorButOneNoiseStrength) {
   for (std::uint64_t i = 0; i < 2000; ++i) {
     std::vector<float> image(16, 1.0f);
     Rng rng(5, i);
-    AugmentIntensity(image, 2, rng);
+    AugmentIntensity(image, {.shape = {1, 2, 4}, .channels = 2}, {.intensity = true}, rng);
     const bool flat = std::ranges::all_of(image.begin(), image.begin() + 8, [&](float x) { return x == image[0]; });
     if (flat && image[0] != 1.0f) {
       ++changed;
@@ -293,6 +293,31 @@ TEST(IntensityGates, EveryChannelGetsItsOwnFactorButOneNoiseStrength) {
   }
   EXPECT_GT(changed, 150);
   EXPECT_EQ(different, changed);
+}
+
+TEST(IntensityGates, BlurAndLowResolutionComeToHalfOfTheChannelsOfSomeSamples) {
+  const std::vector<float> original = RandomImage(2 * 64, 8);
+  constexpr int kSamples = 8000;
+  for (const auto& [options, gate] :
+       {std::pair{AugmentationOptions{.blur = true}, 0.2}, {AugmentationOptions{.low_resolution = true}, 0.25}}) {
+    int first = 0, second = 0, both = 0;
+    for (std::uint64_t i = 0; i < kSamples; ++i) {
+      std::vector<float> image = original;
+      Rng rng(31, i);
+      AugmentIntensity(image, {.shape = {4, 4, 4}, .channels = 2}, options, rng);
+      const bool a = !std::equal(image.begin(), image.begin() + 64, original.begin());
+      const bool b = !std::equal(image.begin() + 64, image.end(), original.begin() + 64);
+      first += a ? 1 : 0, second += b ? 1 : 0, both += a && b ? 1 : 0;
+    }
+    // Low resolution of an eighth or less of a voxel changes nothing at edges of 4: round(4 s) = 4 from 7/8 on.
+    const double changes = options.blur ? 1 : 0.75;
+    const auto expect_share = [&](int count, double share) {
+      EXPECT_NEAR(count / double{kSamples}, share, 5 * std::sqrt(share * (1 - share) / kSamples));
+    };
+    expect_share(first, gate * 0.5 * changes);
+    expect_share(second, gate * 0.5 * changes);
+    expect_share(both, gate * 0.25 * changes * changes);
+  }
 }
 
 }  // namespace

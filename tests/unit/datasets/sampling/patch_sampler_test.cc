@@ -69,7 +69,7 @@ SamplerOptions Options(std::vector<std::int64_t> patch, std::int64_t batch) {
 TEST(PatchSampler, ASampleIsAFunctionOfSeedStepAndIndexInAnyOrderAndOnAnyThread) {
   const auto cases = ThreeCases();
   SamplerOptions options = Options({16, 12, 20}, 9);
-  options.augmentation = {.mirror = true, .intensity = true};
+  options.augmentation = {.mirror = true, .intensity = true, .spatial = true, .blur = true, .low_resolution = true};
   const PatchSampler sampler(cases, options), again(cases, options);
   std::vector<Patch> forward;
   for (std::int64_t i = 0; i < 45; ++i) forward.push_back(Draw(sampler, i / 9, i % 9));
@@ -307,6 +307,50 @@ TEST(PatchSampler, MirroringIsIndependentOfWhichCaseWasDrawn) {
   }
   for (const auto& of_case : seen)
     for (const int count : of_case) EXPECT_NEAR(count, kDraws / 16, 5 * std::sqrt(kDraws / 16.0));
+}
+
+// An image of 1 where the label is 1: they are turned together, and where neither comes the patch is a crop.
+TEST(PatchSampler, ImageAndLabelsAreTurnedAndScaledTogether) {
+  std::vector<PreparedCase> cases = {MakeCase("a", {60, 64, 62}, 1, 1, [](std::int64_t i) {
+    const std::int64_t z = i / (64 * 62), y = i / 62 % 64, x = i % 62;
+    return (z - 30) * (z - 30) + 2 * (y - 30) * (y - 30) + (x - 28) * (x - 28) < 200 ? 1 : 0;
+  })};
+  for (std::size_t i = 0; i < cases[0].image.size(); ++i) cases[0].image[i] = static_cast<float>(cases[0].labels[i]);
+  SamplerOptions options = Options({16, 16, 16}, 1);
+  options.foreground_oversampling = 1;
+  options.augmentation.spatial = true;
+  const PatchSampler sampler(cases, options);
+  int cropped = 0, with_both = 0;
+  for (std::int64_t step = 0; step < 200; ++step) {
+    const Patch patch = Draw(sampler, step, 0);
+    cropped += std::ranges::all_of(patch.image, [](float x) { return x == 0 || x == 1; }) ? 1 : 0;
+    bool has_0 = false, has_1 = false;
+    for (std::size_t i = 0; i < patch.image.size(); ++i) {
+      if (std::abs(patch.image[i] - 0.5F) < 1e-4F) continue;
+      ASSERT_EQ(patch.labels[i], patch.image[i] > 0.5F ? 1 : 0) << "step " << step << ", voxel " << i;
+      (patch.labels[i] == 1 ? has_1 : has_0) = true;
+    }
+    with_both += has_0 && has_1 ? 1 : 0;
+  }
+  EXPECT_GT(with_both, 100);
+  EXPECT_NEAR(cropped, 200 * 0.64, 35);
+}
+
+TEST(PatchSampler, AForcedPatchOfALargerWindowStillShowsItsForeground) {
+  const auto cases = ThreeCases();
+  SamplerOptions options = Options({8, 10, 8}, 1);
+  options.foreground_oversampling = 1;
+  options.augmentation.spatial = true;
+  const PatchSampler sampler(cases, options);
+  int shown = 0, crops = 0;
+  for (std::int64_t step = 0; step < 300; ++step) {
+    const PatchSampler::Placement placement = sampler.Place(step, 0);
+    if (placement.forced_class == 0) continue;
+    ++crops;
+    const Patch patch = Draw(sampler, step, 0);
+    shown += std::ranges::any_of(patch.labels, [](std::int16_t label) { return label > 0; }) ? 1 : 0;
+  }
+  EXPECT_GT(shown, crops * 9 / 10);
 }
 
 TEST(PatchSamplerDeathTest, BuffersOfTheWrongSizeAreOurBug) {
