@@ -6,7 +6,7 @@ set(CONSILIUM_SANITIZED_TESTS
   privacy_crypto_test privacy_dp_test privacy_pki_test privacy_policy_test privacy_private_sum_test privacy_secagg_test
   coordinator_core_test coordinator_aggregate_test coordinator_service_test coordinator_provision_test
   client_core_test client_service_test client_enroll_test client_site_test
-  federation_test secure_federation_test lies_test crash_matrix_test)
+  federation_test secure_federation_test grouped_federation_test lies_test crash_matrix_test)
 if(CONSILIUM_SANITIZE)
   add_custom_target(sanitized-tests)
 endif()
